@@ -54,12 +54,12 @@ class WorkingHours:
         return before[place] + np.clip((moments - opens[place]) / HOUR, 0.0, hours[place])
 
 
-def in_utc(moments: np.ndarray, zone: str) -> np.ndarray:
-    """Moments by the clock of a zone as moments in UTC; one that a clock skips is the next, one it shows twice the first."""
+def in_utc(moments: np.ndarray, zone: str, *, first: bool = True) -> np.ndarray:
+    """Moments by the clock of a zone as moments in UTC; one that a clock skips is the next, one it shows twice the `first`."""
     if zone == "UTC" or not len(moments):
         return moments.astype("datetime64[us]")
-    first = np.ones(len(moments), dtype=bool)
-    index = pd.DatetimeIndex(moments).tz_localize(zone, ambiguous=first, nonexistent="shift_forward")
+    is_first = np.full(len(moments), first)
+    index = pd.DatetimeIndex(moments).tz_localize(zone, ambiguous=is_first, nonexistent="shift_forward")
     return index.tz_convert("UTC").tz_localize(None).to_numpy().astype("datetime64[us]")
 
 

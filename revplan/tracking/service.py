@@ -186,19 +186,27 @@ class TouchTimes:
 
     row: np.ndarray
     at: np.ndarray
+    early: np.ndarray
+    """By record: whether it was touched after it was handed over and before it was assigned."""
 
 
 def touches_since(export: Export, table: pd.DataFrame, plan: Plan, as_of: date) -> TouchTimes:
     """The touches of the records of table handovers after each was handed over, or assigned, by the end of `as_of`."""
     if export.touches is None:
-        return TouchTimes(np.zeros(0, dtype=np.int64), NOTHING)
-    end = end_of(as_of)
+        return TouchTimes(np.zeros(0, dtype=np.int64), NOTHING, np.zeros(len(table), dtype=bool))
+    end, zone = end_of(as_of), record_zone(export, plan)
     rows = pd.Series(np.arange(len(table)), index=table["number"]).reindex(export.touches.record).to_numpy()
     recorded = ~np.isnan(rows) & (export.touches.at < end)
-    row = rows[recorded].astype(np.int64)
-    at = in_utc(export.touches.at[recorded], record_zone(export, plan))
-    late = at >= table["starts"].to_numpy()[row]
-    return TouchTimes(row[late], at[late])
+    row, shown = rows[recorded].astype(np.int64), export.touches.at[recorded]
+    starts, handed_over = (table[name].to_numpy()[row] for name in ("starts", "handed_over"))
+    at, again = in_utc(shown, zone), in_utc(shown, zone, first=False)
+    at = np.where(
+        (at < starts) & (again >= starts), again, at
+    )  # of an hour that a clock shows twice the one that can be
+    late = at >= starts
+    early = np.bincount(row[(at >= handed_over) & (at < starts)], minlength=len(table)) > 0
+    order = np.lexsort((at[late], row[late]))
+    return TouchTimes(row[late][order], at[late][order], early)
 
 
 def timed(table: pd.DataFrame, touches: TouchTimes, plan: Plan, now: np.datetime64) -> pd.DataFrame:
@@ -215,7 +223,9 @@ def timed(table: pd.DataFrame, touches: TouchTimes, plan: Plan, now: np.datetime
     order = np.flatnonzero(np.diff(touches.row, prepend=-1))
     first[touches.row[order]] = touches.at[order]
     ends = table[["accepted", "rejected", "lost"]].min(axis=1).to_numpy()
-    made = table.assign(first_touch=first, ended=ends, touches=np.bincount(touches.row, minlength=len(table)))
+    made = table.assign(
+        first_touch=first, ended=ends, touches=np.bincount(touches.row, minlength=len(table)), early=touches.early
+    )
     codes, hours = hours_of(plan, table)
     made = made.assign(**dict.fromkeys((TOUCH, ATTEMPTS, ANSWER), ""))
     rows = [np.flatnonzero(codes == number) for number in range(len(hours))]
@@ -256,6 +266,7 @@ def untimed() -> pd.DataFrame:
     return nothing.assign(
         **dict.fromkeys(("first_touch", "ended"), nothing["lost"]),
         **dict.fromkeys(("touches", *CLOCKS), pd.Series(dtype=float)),
+        early=pd.Series(dtype=bool),
         **dict.fromkeys((TOUCH, ATTEMPTS, ANSWER), ""),
     )
 
@@ -326,7 +337,7 @@ def _rate_rows(part: pd.DataFrame, plan: Plan, touched: bool) -> Iterator[dict[s
         return
     worked = int((part["touches"] > 0).sum())
     untouched = (part["touches"] == 0) & part["starts"].notna()
-    over = part["hours_open"] > (plan.service_levels.first_touch_hours or 0.0)
+    over = part["hours_open"] > (plan.service_levels.first_touch_hours or 0.0) + 1e-9
     due, pending = int((untouched & is_open & over).sum()), int((untouched & is_open & ~over).sum())
     left = {PENDING: pending, SETTLED: int(untouched.sum()) - due - pending}
     yield {"level": "work rate", MET: worked, BREACHED: due, **left, **share_of(worked, worked + due),

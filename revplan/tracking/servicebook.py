@@ -290,11 +290,21 @@ class ServiceBook:
             yield "The CRM file does not say what sales rejected (`rejected`): what was lost before it was accepted counts as rejected."
         if levels == type(levels)():
             yield "The plan names no service levels (`service_levels`): what sales and marketing do is measured, and held against nothing."
+        yield from self._assignment_notes()
+        yield from filter(None, [service.timeless(export), self._offset_note(export)])
+
+    def _assignment_notes(self) -> Iterator[str]:
+        """What was given to nobody, and what was touched before it was given to somebody."""
         unassigned = int(self.recent["starts"].isna().sum())
         if unassigned:
             whom = "it" if unassigned == 1 else "them"
             yield f"{counted(unassigned, 'record was', 'records were')} handed over and given to nobody: no clock of sales runs for {whom}."
-        yield from filter(None, [service.timeless(export), self._offset_note(export)])
+        early = int(self.recent["early"].sum())
+        if early:
+            yield (
+                f"{counted(early, 'record was', 'records were')} touched after the hand-over and before the assignment, by marketing or by "
+                f"whoever had {'it' if early == 1 else 'them'} before: these touches do not count."
+            )
 
     def _offset_note(self, export: Export) -> str:
         mine = self.plan.service_levels.timezone
@@ -309,13 +319,13 @@ class ServiceBook:
         return self._marketing_said(), self._sales_said()
 
     def _marketing_said(self) -> str:
-        title = plural(titles_of(self.plan.stages)[self.pace.stage])
+        title = titles_of(self.plan.stages)[self.pace.stage]
         line = self.pace.line(MONTH)
         accepted, rejected = service.answered(self.recent)
         parts = []
         if line is not None:
             parts.append(
-                f"{show(line['actual'], 'count')} {title} against {show(line['target_to_date'], 'count')} planned to {show(self.pace.as_of, 'date')}"
+                f"{counted(line['actual'], title, plural(title))} against {show(line['target_to_date'], 'count')} planned to {show(self.pace.as_of, 'date')}"
             )
         if accepted + rejected:
             parts.append(

@@ -223,6 +223,36 @@ def test_the_three_clocks(book: ServiceBook) -> None:
     )
 
 
+def test_an_hour_that_a_clock_shows_twice_holds_touches_of_both(tmp_path: Path) -> None:
+    """In New York the hour from one to two comes twice on 7 November 2027: a call at 1:10 may come after a hand-over at 1:50."""
+    levels = LEVELS.replace("{count: 3, days: 5}", "{count: 2, days: 1}") + "  working_hours: [0, 24]\n"
+    leads = (
+        HEAD + "a,web,ann,2027-11-01 09:00,2027-11-07 01:50,2027-11-07 01:50,,,,,\nh,web,ann,2026-11-02 09:00,,,,,,,\n"
+    )
+    touches = "lead,at,who,kind\na,2027-11-07 01:10,ann,call\na,2027-11-07 01:55,ann,call\n"
+    found = opened(
+        tmp_path, "2027-11-07", plan=PLAN + "calendar: {weekend: []}\n" + levels, leads=leads, touches=touches
+    )
+    only = found.every.set_index("record").loc["a"]
+    assert only["touches"] == 2
+    assert only["attempts"] == "met"
+    assert only["hours_to_touch"] == pytest.approx(5 / 60)  # that of 1:55, in the first of the two hours
+    assert "1 MQL against" in found.said[0]
+
+
+def test_touches_before_a_record_was_assigned_anew_are_told(book: ServiceBook, tmp_path: Path) -> None:
+    leads = (
+        HEAD + "a,web,bob,2027-03-01 09:00,2027-03-03 10:00,2027-03-08 10:00,,,,,\nh,web,ann,2026-11-02 09:00,,,,,,,\n"
+    )
+    found = opened(
+        tmp_path, leads=leads, touches="lead,at,who,kind\na,2027-03-03 11:00,ann,call\na,2027-03-02 11:00,ann,call\n"
+    )
+    told = "1 record was touched after the hand-over and before the assignment, by marketing or by whoever had it before: these touches do not count."
+    assert told in found.notes
+    assert told in book.notes  # a, by marketing
+    assert states(found, "first touch")["a"] == "breached"
+
+
 def test_work_rate_unworked_and_who(book: ServiceBook) -> None:
     found = row(book, "work rate")
     names = ["met", "breached", "pending", "settled"]
@@ -316,7 +346,7 @@ def test_without_touches_nothing_is_claimed_of_them(tmp_path: Path) -> None:
     assert set(found.levels["level"]) == {ANSWER, "acceptance rate"}
     assert any("names no touches (`touches`): first touch and attempts cannot be told" in note for note in found.notes)
     assert found.answer()["unworked"] == []
-    assert not any("touches" in note for note in opened(tmp_path).notes)
+    assert not any("names no touches" in note for note in opened(tmp_path).notes)
 
 
 def test_without_rejections_losses_count_as_such(tmp_path: Path) -> None:
