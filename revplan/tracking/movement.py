@@ -261,9 +261,15 @@ class PipelineMovement:
         return next(each for each in self.windows if each.name == self.asked.closing)
 
     @cached_property
+    def respelled(self) -> dict[str, str]:
+        """Id of a deal in the earlier export -> how the later one writes it, where it writes it in another way."""
+        return _respelled(self.earlier, self.export) if self.of_exports else {}
+
+    @cached_property
     def before(self) -> pd.DataFrame:
-        """Table deals at the end of the first day."""
-        return deals_on(self.earlier, self.asked.first, self.asked.stage)
+        """Table deals at the end of the first day, under the ids that they have on the last."""
+        deals = deals_on(self.earlier, self.asked.first, self.asked.stage)
+        return deals.replace({"record": self.respelled}) if self.respelled else deals
 
     @cached_property
     def after(self) -> pd.DataFrame:
@@ -444,6 +450,31 @@ def _knows_more(earlier: Export, export: Export) -> bool:
     return sides[0] > sides[1]
 
 
+def _respelled(earlier: Export, export: Export) -> dict[str, str]:
+    """Ids that one export lacks and the other has in another spelling, each of which can mean one deal only.
+
+    Upper and lower case; and the long form of an id of Salesforce, which is the short one and three letters more.
+    """
+    alone = [
+        sorted({str(each) for each in one.raw.records} - {str(each) for each in other.raw.records})
+        for one, other in ((earlier, export), (export, earlier))
+    ]
+    found: dict[str, str] = {}
+    for spelling in (_short_form, str.casefold):
+        old, new = (pd.Series({each: spelling(each) for each in names}, dtype="str") for names in alone)
+        old, new = (each[~each.duplicated(keep=False)] for each in (old, new))
+        of = dict(zip(new, new.index, strict=True))
+        found |= {str(name): str(of[key]) for name, key in old.items() if key in of and name not in found}
+    return found
+
+
+SHORT, LONG = 15, 18  # characters of an id of Salesforce
+
+
+def _short_form(record: str) -> str:
+    return record[:SHORT] if len(record) == LONG and record.isalnum() else record
+
+
 # --- what a reader must know ---------------------------------------------------------------------
 
 MOST_SILENT = (
@@ -542,6 +573,7 @@ def _particulars(found: PipelineMovement) -> Iterator[str]:
         if len(rows):
             yield f"{counted(len(rows), 'deal')} ({amount}) {'was' if len(rows) == 1 else 'were'} {told} ({_named(rows)})."
     yield from _relabelled(found)
+    yield from _spelled(found)
     is_open = after[after["state"] == "open"]
     bare = int((is_open["amount"] == 0).sum())
     if bare:
@@ -557,6 +589,18 @@ def _particulars(found: PipelineMovement) -> Iterator[str]:
                 f"{counted(len(past), 'open deal')} ({amount}) should have closed before {show(found.asked.last, 'date')}: "
                 f"{'its date needs' if len(past) == 1 else 'their dates need'} a look."
             )
+
+
+def _spelled(found: PipelineMovement) -> Iterator[str]:
+    """Deals whose id or amount is written as one would not expect."""
+    after = found.after
+    written = [(old, new) for old, new in found.respelled.items() if new in set(after["record"])]
+    if written:
+        example = f"{shown(written[0][0])} and {shown(written[0][1])}"
+        yield f"{counted(len(written), 'deal is', 'deals are')} written in another way in the other export ({example}): taken for the same."
+    negative = after[(after["state"] == "open") & (after["amount"] < 0)]
+    if len(negative):
+        yield f"{counted(len(negative), 'open deal has', 'open deals have')} an amount below nothing, which counts as it is ({_named(negative)})."
 
 
 def _relabelled(found: PipelineMovement) -> Iterator[str]:

@@ -174,6 +174,40 @@ def test_reopened_and_vanished_deals_are_named(exports: tuple[Path, Path]) -> No
     assert "1 deal (40) was reopened: counted as created (g)." in told
 
 
+def test_ids_written_in_another_way_are_the_same_deals(tmp_path: Path) -> None:
+    """In another case, with blanks, and as the short and the long id of Salesforce; two that differ in case alone stay two."""
+    head, rest = "id,created,won,lost,amount,close,segment,owner\n", ",2026-11-01,,,10,2027-03-25,smb,ann\n"
+    ids = {
+        "A1": "a1",
+        "B2 ": " B2",
+        "0065g00000AbCdE": "0065g00000AbCdEAAW",
+        "0065g00000Xy": "0065g00000Xy",
+        "0065g00000xY": "0065g00000xY",
+    }
+    old = written(tmp_path / "old", WIDE_CRM, deals=head + "".join(each + rest for each in ids))
+    new = written(tmp_path / "new", WIDE_CRM, deals=head + "".join(each + rest for each in ids.values()))
+    found = moved(new, old)
+    assert terms(found, "all") == [50, 0, 0, 0, 0, 0, 0, 0, 50]
+    assert (
+        "2 deals are written in another way in the other export (0065g00000AbCdE and 0065g00000AbCdEAAW): taken for the same."
+        in found.notes
+    )
+    twice = written(tmp_path / "twice", WIDE_CRM, deals=head + "c" + rest + "C" + rest)
+    other = written(
+        tmp_path / "other", WIDE_CRM, deals=head + "c" + rest + "d" + rest.replace("2026-11-01", "2027-01-05")
+    )
+    assert terms(moved(other, twice), "all") == [20, 10, 0, 0, 0, 0, 10, 0, 20]  # C is gone, and d is new
+
+
+def test_amounts_below_nothing_are_told(tmp_path: Path) -> None:
+    head = "id,created,won,lost,amount,close,segment,owner\n"
+    old = written(tmp_path / "old", WIDE_CRM, deals=head + "a,2026-11-01,,,-100.10,2027-03-25,smb,ann\n")
+    new = written(tmp_path / "new", WIDE_CRM, deals=head + "a,2026-11-01,,,-50,2027-03-25,smb,ann\n")
+    found = moved(new, old)
+    assert terms(found, "all") == pytest.approx([-100.10, 0, 50.10, 0, 0, 0, 0, 0, -50])
+    assert "1 open deal has an amount below nothing, which counts as it is (a)." in found.notes
+
+
 def test_a_deal_counts_where_it_ended(exports: tuple[Path, Path]) -> None:
     old, new = exports
     (new.parent / "deals.csv").write_text(AFTER.replace("2027-03-25,smb,ann", "2027-03-25,ent,zoe"))
