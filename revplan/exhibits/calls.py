@@ -22,8 +22,12 @@ def record(book: CallBook) -> Exhibit:
     told = []
     for who, mine in rows.groupby("who", sort=False):
         errors = mine.set_index("said_by")["error"]
-        beside = f", the model by {show(errors[MODEL], 'share')}" if MODEL in errors else ""
-        number = counted(mine["quarters"].iloc[0], "quarter")
+        quarters = mine.set_index("said_by")["quarters"]
+        number = counted(quarters.iloc[0], "quarter")
+        beside = ""
+        if MODEL in errors:
+            of_them = "" if quarters[MODEL] == quarters.iloc[0] else f" in the {quarters[MODEL]} it knew enough of"
+            beside = f", the model by {show(errors[MODEL], 'share')}{of_them}"
         told.append(f"{who} was off by {show(errors.iloc[0], 'share')} in {number}{beside}")
     frame = rows.assign(
         bias=[f"{show(100 * each, 'number')}%" for each in rows["bias"]],

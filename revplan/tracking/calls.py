@@ -297,6 +297,7 @@ class CallBook:
             quarter for quarter in dict.fromkeys(self.calls["quarter"]) if self._ends(quarter)[1] <= self.pace.as_of
         ]
         lacking = [self.pace.live.period_label(quarter) for quarter in over if quarter not in self.actual]
+        nothing = [self.pace.live.period_label(quarter) for quarter in over if self.actual.get(quarter, 1.0) <= 0]
         none = self.held["model"].isna().sum()
         told = [
             "The model knows the records of the last month's end before a call. Bias and error are shares of the actuals, each quarter once; "
@@ -304,6 +305,10 @@ class CallBook:
         ]
         if lacking:
             told.append(f"What {listed(lacking)} brought is not known in full: calls of it are not scored.")
+        if nothing:
+            told.append(
+                f"{listed(nothing)} brought no new ARR, of which no error is a share: calls of it are not scored."
+            )
         if none:
             told.append(
                 f"{counted(none, 'call was', 'calls were')} made on days of which the records tell the model too little."

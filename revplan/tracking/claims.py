@@ -214,10 +214,11 @@ def unseen_wins(history: History | None, plan: Plan, quarter: Span) -> list[Find
     sudden = wins & (spells.entered.min(axis=1) == won)
     if not sudden.any():
         return []
-    worth = float(np.nansum(spells.amount[sudden]))
+    amounts = spells.amount[sudden]
+    worth = "" if np.isnan(amounts).any() else f", worth {compact(float(amounts.sum()), plan.currency)}"
     said = f"{counted(int(sudden.sum()), 'win')} of the quarter in no earlier snapshot"
     told = (
-        f"{sudden.sum()} of {counted(int(wins.sum()), 'win')} entered the records on the day of the win, worth "
-        f"{compact(worth, plan.currency)}: no forecast could count on that."
+        f"{sudden.sum()} of {counted(int(wins.sum()), 'win')} entered the records on the day of the win{worth}: no forecast could "
+        "count on that."
     )
     return [Finding(said, LOOK, told)]

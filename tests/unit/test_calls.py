@@ -172,6 +172,20 @@ def test_what_is_said_is_so(book: scored.CallBook) -> None:
     assert ("the mean of both is" in told) == offered
 
 
+def test_quarters_that_are_not_scored_are_told(tmp_path: Path) -> None:
+    """A quarter that brought nothing, and one of which the model knew nothing: a call of before the records began."""
+    path = example(tmp_path)
+    book = scored.CallBook(open_pace(path, "2026-09-20"))
+    quarters = list(book.actual)
+    object.__setattr__(book, "actual", {**book.actual, quarters[0]: 0.0})
+    assert any(f"{book.pace.live.period_label(quarters[0])} brought no new ARR" in note for note in book.notes)
+    blind = scored.CallBook(open_pace(path, "2026-09-20"))
+    held = blind.held.assign(model=blind.held["model"].where(blind.held["quarter"] != quarters[0]))
+    object.__setattr__(blind, "held", held)
+    assert ", the model by" in exhibits.record(blind).message
+    assert " in the 3 it knew enough of" in exhibits.record(blind).message
+
+
 def test_the_command_scores_calls(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["pace", str(example(tmp_path)), "--as-of", "2026-09-20", "--json"]) in (0, 3)
     told = json.loads(capsys.readouterr().out)["calls"]

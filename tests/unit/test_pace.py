@@ -940,6 +940,27 @@ def test_claims_of_a_plan_are_held_against_its_records(tmp_path: Path, capsys: p
         read_plan(path)
 
 
+@pytest.mark.parametrize(("amount", "worth"), [("2500", "$5k"), ("", "$6k")])
+def test_wins_that_no_earlier_snapshot_held_are_told(tmp_path: Path, amount: str, worth: str) -> None:
+    """Two of the quarter's wins came and were won on one day, an hour apart; without an amount each is worth the plan's deal."""
+    path = company(tmp_path)
+    before = open_pace(path).claims
+    assert len(before) == 0
+    with (tmp_path / "leads.csv").open("a", encoding="utf-8") as file:
+        for number in range(2):
+            file.write(
+                f"new{number},b,web,2026-06-1{number} 09:00,2026-06-1{number} 10:00,2026-06-1{number} 11:00,,{amount}\n"
+            )
+    book = open_pace(path)
+    wins = book.board.history
+    assert wins is not None
+    won = wins.stage_history[wins.stage_history["stage"] == "won"]["entered_on"]
+    quarter = int((won >= pd.Timestamp(2026, 4, 1)).sum())
+    assert book.claims["told"].tolist() == [
+        f"2 of {quarter} wins entered the records on the day of the win, worth {worth}: no forecast could count on that."
+    ]
+
+
 def test_days_to_come_are_told_first_and_counted_nowhere(tmp_path: Path) -> None:
     path = company(tmp_path)
     before = open_pace(path)
