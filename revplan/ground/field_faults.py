@@ -58,7 +58,8 @@ def schema_at(schema: Mapping[str, Any], place: Place) -> dict[str, Any]:
             return {}
         node = found[0]
     options = _options(schema, node)
-    return {**(options[-1] if options else {}), **node}
+    with_keys = next((each for each in options if "properties" in each), options[-1] if options else {})
+    return {**with_keys, **node}
 
 
 def _options(schema: Mapping[str, Any], node: dict[str, Any]) -> list[dict[str, Any]]:

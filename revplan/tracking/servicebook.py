@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from revplan.crm.mapping import TOUCHES
 from revplan.crm.records import Export
 from revplan.funnel.tables import cell_values_table
 from revplan.ground.calendar import MONTHS_PER_QUARTER
@@ -290,7 +291,7 @@ class ServiceBook:
             yield "The CRM file does not say what sales rejected (`rejected`): what was lost before it was accepted counts as rejected."
         if levels == type(levels)():
             yield "The plan names no service levels (`service_levels`): what sales and marketing do is measured, and held against nothing."
-        yield from self._assignment_notes()
+        yield from (*self._assignment_notes(), *_strange_touches(export))
         yield from filter(None, [service.timeless(export), self._offset_note(export)])
 
     def _assignment_notes(self) -> Iterator[str]:
@@ -345,3 +346,11 @@ class ServiceBook:
             if told
             else "Sales: nothing of what was handed over was due yet, or the records do not tell."
         )
+
+
+def _strange_touches(export: Export) -> Iterator[str]:
+    """That some touches are of no record."""
+    for line in export.details.found.lines:
+        if (line.part, line.what) == (TOUCHES, "set aside: no record of that id"):
+            example = line.example.split(", ", 1)[0].rpartition(" ")[0]
+            yield f"{counted(line.count, 'touch is', 'touches are')} of no record, and not counted: {example}, say."

@@ -74,6 +74,16 @@ def test_a_stage_may_take_only_the_rows_with_a_label(tmp_path: Path) -> None:
     assert crm.days()["stages", "won"].is_ == ("true",)
 
 
+def test_a_strange_key_of_a_column_is_told_with_those_there_are(tmp_path: Path) -> None:
+    text = (
+        WIDE.replace("won: deals.won_date", "won: {at: deals.won_date, filed: x}")
+        + "amount: {column: deals.amount, currency: deals.cur}\n"
+    )
+    told = "\n".join(faults(tmp_path, text))
+    assert "amount.currency: unknown key 'currency'; allowed here: column, of" in told
+    assert "stages.won.filed: unknown key 'filed'; did you mean 'field'? allowed here: at, " in told
+
+
 def test_every_fault_comes_at_once_with_its_line(tmp_path: Path) -> None:
     text = """\
 format: wide

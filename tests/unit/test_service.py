@@ -536,6 +536,9 @@ def test_touches_of_unknown_leads_are_set_aside_and_counted(tmp_path: Path) -> N
     lines = [str(line) for line in export.details.found.lines if line.part == "touches"]
     assert "touches: set aside: no record of that id: 1 ('x' 1)" in lines
     assert "touches: rows kept: 7" in lines
+    told = "1 touch is of no record, and not counted: 'x', say."
+    assert told in opened(tmp_path).notes
+    assert not any("of no record" in note for note in opened(tmp_path, touches=TOUCHES.replace("x,", "c,")).notes)
 
 
 @pytest.mark.parametrize(
