@@ -13,7 +13,7 @@ from revplan.app.first import health_html
 from revplan.app.game import Game
 from revplan.app.remarks import Remarks
 from revplan.exhibits import annual_commit, pace
-from revplan.exhibits.exhibit import Exhibit, page_html
+from revplan.exhibits.exhibit import Exhibit, page_html, raw
 from revplan.ground.errors import RevplanError
 from revplan.ground.escaping import escape
 from revplan.tracking.pacebook import PaceBook
@@ -68,7 +68,7 @@ class Front:
         said = Remarks(self.game.path.parent, name, "pace", lambda: made)
         notes = "".join(f'<p class="note">{escape(line)}</p>' for line in made.notes)
         folded = f"<details><summary>How this is known</summary>{notes}</details>" if notes else ""
-        box = widgets.VBox([widgets.HTML(page_html(replace(made, notes=())) + folded), said.widget])
+        box = widgets.VBox([widgets.HTML(page_html(raw(replace(made, notes=()))) + folded), said.widget])
         box.add_class(f"rp-live-{name}")
         return box
 

@@ -10,13 +10,12 @@ from pathlib import Path
 import ipywidgets as widgets
 
 from revplan.app.printing import pressed, say
-from revplan.exhibits.exhibit import Exhibit, raw
+from revplan.exhibits.exhibit import Exhibit, comments_in_page, raw
 from revplan.ground.errors import RevplanError, shown
 from revplan.ground.escaping import clean, cut_words, escape
 from revplan.run.commentary import (
     Comment,
     comment_of,
-    comments_in_page,
     printed,
     read_commentary,
     removed,

@@ -7,12 +7,12 @@ which the other formats are made, so that their numbers cannot differ.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from revplan.exhibits import draw
-from revplan.exhibits.chart import Chart, as_raw, checked, in_columns
+from revplan.exhibits.chart import Chart, as_raw, checked, from_raw, in_columns
 from revplan.exhibits.figures import (
     MIMETYPE,
     PRECISION,
@@ -137,11 +137,8 @@ class Exhibit:
         return [*quoted, *rested, *placed]
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
-        return {
-            "text/plain": terminal(self),
-            "text/html": page_html(self),
-            MIMETYPE: raw(self),
-        }
+        told = raw(self)
+        return {"text/plain": terminal(self), "text/html": page_html(told), MIMETYPE: told}
 
 
 def chart(described: Chart, frame: pd.DataFrame, kinds: Mapping[str, str], *, notes: Sequence[str] = ()) -> Exhibit:
@@ -361,13 +358,6 @@ def terminal(exhibit: Exhibit) -> str:
     return ("\n\n" if table else "\n").join(filter(None, parts))
 
 
-def page_html(exhibit: Exhibit) -> str:
-    """The exhibit as one `<figure>` for Jupyter and the page."""
-    body = {"chart": _chart, "table": _table, "text": _text}[exhibit.kind](exhibit)
-    notes = "".join(f'<p class="note">{escape(note)}</p>' for note in exhibit.notes)
-    return f'<figure class="exhibit {exhibit.kind}{_breadth(exhibit)} {NO_MATHS}">{body}{notes}</figure>'
-
-
 def raw(exhibit: Exhibit) -> dict[str, Any]:
     """What other formats are made from: the message, and the values as they are, not as shown.
 
@@ -440,57 +430,63 @@ def _definition(measure: Measure) -> dict[str, Any]:
     }
 
 
-def _chart(exhibit: Exhibit) -> str:
-    if exhibit.chart is None:
-        return _headline(exhibit)
-    return f"{_headline(exhibit)}{drawings(exhibit.chart)}"
+def page_html(raw: Mapping[str, Any], say: Callable[[str], str] = str) -> str:
+    """The exhibit whose values are `raw` as one `<figure>` for Jupyter and the page; `say` says the page's own words."""
+    headline = f'<figcaption style="font-weight:600">{escape(raw["message"])}</figcaption>'
+    drawn = f"{headline}{_drawings(from_raw(raw['native'], raw['message']))}" if raw["native"] else headline
+    body, breadth = drawn, ""
+    if raw["kind"] == "text":
+        body = f"{headline}{_facts(raw)}"
+    elif raw["kind"] == "table":
+        body, breadth = _table(raw), _breadth(raw)
+        if raw["native"]:
+            body = f"{drawn}<details><summary>{escape(say('Table'))}</summary>{body}</details>"
+    notes = "".join(f'<p class="note">{escape(note)}</p>' for note in raw["notes"])
+    said = comments_in_page(raw.get("comments", []))
+    return f'<figure class="exhibit {raw["kind"]}{breadth} {NO_MATHS}">{body}{notes}{said}</figure>'
 
 
-def drawings(described: Chart) -> str:
+def _drawings(described: Chart) -> str:
     """A chart as a page holds it: drawn for a wide one, and for a phone."""
     page = draw.svg(described).replace("<svg", '<svg class="on-page" style="max-width:54rem"', 1)
     phone = draw.svg(described, draw.PHONE).replace("<svg", '<svg class="on-phone" style="display:none"', 1)
     return f"{page}{phone}"
 
 
-def _headline(exhibit: Exhibit) -> str:
-    return f'<figcaption style="font-weight:600">{escape(exhibit.message)}</figcaption>'
-
-
-def _text(exhibit: Exhibit) -> str:
-    headline = _headline(exhibit)
-    if exhibit.table is None:
-        return headline
-    pairs = zip(exhibit.table["fact"], exhibit.table["value"], strict=True)
-    if exhibit.lined:
+def _facts(raw: Mapping[str, Any]) -> str:
+    """The facts of a text, as tiles side by side or in full lines."""
+    pairs = raw["shown"]
+    if not pairs:
+        return ""
+    if raw.get("lined"):
         lines = "".join(f"<div><dt>{escape(label)}</dt><dd>{escape(line)}</dd></div>" for label, line in pairs)
-        return f'{headline}<dl class="lines">{lines}</dl>'
+        return f'<dl class="lines">{lines}</dl>'
     facts = "".join(
         f'<div><dt style="float:none;width:auto">{escape(fact)}</dt><dd{_long(value, 18)}>{escape(value)}</dd></div>'
         for fact, value in pairs
     )
-    rows = -(-len(exhibit.table) // TILES)
-    return f'{headline}<dl style="--tiles:{-(-len(exhibit.table) // rows)};{TILED}">{facts}</dl>'
+    rows = -(-len(pairs) // TILES)
+    return f'<dl style="--tiles:{-(-len(pairs) // rows)};{TILED}">{facts}</dl>'
 
 
-def _table(exhibit: Exhibit) -> str:
-    shown = _shown(exhibit)
-    head = "".join(_cell("th", escape(label), number, "col") for label, _, number in shown)
-    numbers, worse = [number for _, _, number in shown], exhibit.worse
-    lines = zip(*(cells for _, cells, _ in shown), strict=True)
+def _table(raw: Mapping[str, Any]) -> str:
+    numbers = [set_as_number(column["kind"]) for column in raw["columns"]]
+    labels = (escape(column["label"]) for column in raw["columns"])
+    head = "".join(_cell("th", label, number, "col") for label, number in zip(labels, numbers, strict=True))
+    worse = {tuple(place) for place in raw.get("worse", [])}
     rows = [
-        _row(cells, numbers, [(at, place) in worse for place in range(len(cells))]) for at, cells in enumerate(lines)
+        _row(cells, numbers, [(at, place) in worse for place in range(len(cells))])
+        for at, cells in enumerate(raw["shown"])
     ]
-    split = len(rows) - exhibit.totals
-    foot = f"<tfoot>{''.join(rows[split:])}</tfoot>" if exhibit.totals else ""
-    message = escape(exhibit.message)
+    split = len(rows) - raw["totals"]
+    foot = f"<tfoot>{''.join(rows[split:])}</tfoot>" if raw["totals"] else ""
+    message = escape(raw["message"])
     caption = f'<caption style="text-align:left;font-weight:600"><span>{message}</span></caption>'
-    table = (
+    return (
         f'<div class="scroll" role="region" tabindex="0" aria-label="{message}">'
-        f"<table>{'' if exhibit.chart else caption}"
+        f"<table>{'' if raw['native'] else caption}"
         f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows[:split])}</tbody>{foot}</table></div>"
     )
-    return f"{_chart(exhibit)}<details><summary>Table</summary>{table}</details>" if exhibit.chart else table
 
 
 def _row(cells: Sequence[str], numbers: Iterable[bool], worse: Iterable[bool]) -> str:
@@ -513,13 +509,12 @@ def _long(content: str, most: int) -> str:
     return ' class="long"' if len(content) > most else ""
 
 
-def _breadth(exhibit: Exhibit) -> str:
-    if exhibit.kind != "table":
-        return ""
+def _breadth(raw: Mapping[str, Any]) -> str:
+    """The class of a table that is set smaller for its width."""
     width = 0
-    for label, cells, number in _shown(exhibit):
-        longest = max(map(len, [*label.split(), *cells]), default=0)
-        width += 2 + (longest if number else min(longest, WORDS))
+    for at, each in enumerate(raw["columns"]):
+        longest = max(map(len, [*each["label"].split(), *(row[at] for row in raw["shown"])]), default=0)
+        width += 2 + (longest if set_as_number(each["kind"]) else min(longest, WORDS))
     return " vast" if width > VAST else " wide" if width > WIDE else ""
 
 
@@ -569,6 +564,16 @@ def comments(raw: Mapping[str, Any]) -> list[tuple[str, bool]]:
     """What people say beside an exhibit, a line each, and whether it has expired."""
     told = raw.get("comments", [])
     return [(" ".join(filter(None, [each["line"], each["expired"]])), bool(each["expired"])) for each in told]
+
+
+def comments_in_page(told: Iterable[Mapping[str, str]]) -> str:
+    """Comments as a page shows them: a paragraph each, in grey and with what it was written of where it has expired."""
+    return "".join(
+        f'<p class="comment expired" style="opacity:.55">{escape(each["line"])} <em>{escape(each["expired"])}</em></p>'
+        if each["expired"]
+        else f'<p class="comment">{escape(each["line"])}</p>'
+        for each in told
+    )
 
 
 def below(raw: Mapping[str, Any]) -> list[str]:

@@ -149,12 +149,9 @@ def _named(character: str) -> str:
 def _installed() -> tuple[Font, ...]:
     """The upright fonts of the machine, those that go best with DejaVu Sans first."""
     folder()  # matplotlib's first import
-    import matplotlib
     import typst
 
     fonts = typst.Fonts(include_embedded_fonts=False).fonts()
-    if matplotlib.__version_info__ < (3, 11):  # which opens the first face of a collection only
-        fonts = [font for font in fonts if font.index == 0]
     kept = [font for font in fonts if font.path and font.style == "normal" and not font.family.startswith(BLANK)]
     kept.sort(key=_preference)
     return tuple(Font(path=str(font.path), index=font.index, family=font.family) for font in kept)

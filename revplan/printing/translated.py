@@ -1,12 +1,11 @@
 """An executed notebook in another language: every text of it, and every drawing made anew from its description.
 
-It comes between running and printing, so that nothing before it and nothing after it knows of languages. What people
-wrote (the plan's names, commentary) stays as they wrote it.
+It comes between running and printing, so that nothing before it and nothing after it knows of languages: what it says are
+the values that every printing is made from. What people wrote (the plan's names, commentary) stays as they wrote it.
 """
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Callable, Collection, Mapping
 from copy import deepcopy
@@ -16,18 +15,12 @@ from typing import Any
 from pydantic import BaseModel
 
 from revplan.exhibits.chart import as_raw, from_raw, renamed
-from revplan.exhibits.exhibit import drawings
+from revplan.exhibits.exhibit import page_html
 from revplan.exhibits.figures import MIMETYPE
-from revplan.ground.escaping import escape
 from revplan.ground.formats import counted
 from revplan.ground.language import ENGLISH, Language, language
 from revplan.printing.blocks import HEADING
 
-TEXT = re.compile(r">([^<>]+)<")
-LABEL = re.compile(r'aria-label="([^"]*)"')
-COMMENT = re.compile(r'<p class="comment[^>]*>.*?</p>', re.DOTALL)
-EXPIRED = re.compile(r"<em>([^<]*)</em>")
-DRAWINGS = re.compile(r'<svg class="on-page".*?</svg><svg class="on-phone".*?</svg>', re.DOTALL)
 PART = re.compile(r"\n\s*\n")
 A_SENTENCE = re.compile(r"\b[a-z]+ [a-z]+ [a-z]+\b")
 """What tells a sentence from a name."""
@@ -116,11 +109,9 @@ def _part(source: str, say: _Speaker) -> str:
 
 def _in_output(data: dict[str, Any], say: _Speaker) -> None:
     """The output of a cell in another language; one that is no exhibit stays as it is."""
-    if MIMETYPE not in data:
-        return
-    raw = data[MIMETYPE] = _raw(data[MIMETYPE], say)
-    if "text/html" in data:
-        data["text/html"] = _page(data["text/html"], raw, say)
+    if MIMETYPE in data:
+        data[MIMETYPE] = _raw(data[MIMETYPE], say)
+        data["text/html"] = page_html(data[MIMETYPE], say)
 
 
 def _raw(raw: Mapping[str, Any], say: _Speaker) -> dict[str, Any]:
@@ -146,25 +137,3 @@ def _raw(raw: Mapping[str, Any], say: _Speaker) -> dict[str, Any]:
     if "comments" in raw:
         told["comments"] = [{**each, "expired": say(each["expired"])} for each in raw["comments"]]
     return told
-
-
-def _page(page: str, raw: Mapping[str, Any], say: _Speaker) -> str:
-    """The page of an exhibit: its texts said, its drawings made anew, its comments as people wrote them."""
-    kept: list[str] = []
-
-    def keep(part: str) -> str:
-        kept.append(part)
-        return f"<kept {len(kept) - 1}>"
-
-    def comment(found: re.Match[str]) -> str:
-        return keep(EXPIRED.sub(lambda told: f"<em>{_escaped(told[1], say)}</em>", found[0]))
-
-    drawn = drawings(from_raw(raw["native"], raw["message"])) if raw["native"] else ""
-    bare = COMMENT.sub(comment, DRAWINGS.sub(lambda _: keep(drawn), page))
-    told = TEXT.sub(lambda found: f">{_escaped(found[1], say)}<", bare)
-    told = LABEL.sub(lambda found: f'aria-label="{_escaped(found[1], say)}"', told)
-    return re.sub(r"<kept (\d+)>", lambda found: kept[int(found[1])], told)
-
-
-def _escaped(text: str, say: _Speaker) -> str:
-    return escape(say(html.unescape(text)))

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from copy import deepcopy
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,11 +12,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError
 from ruamel.yaml import YAML
 
-from revplan.exhibits.exhibit import comments
+from revplan.exhibits.exhibit import comments, page_html
 from revplan.exhibits.figures import MIMETYPE
 from revplan.exhibits.named import exhibit_names
 from revplan.ground.errors import Fault, PlanError, ReportError, did_you_mean, shown
-from revplan.ground.escaping import clean, cut_words, escape
+from revplan.ground.escaping import clean, cut_words
 from revplan.ground.field_faults import FileForm, field_faults
 from revplan.ground.formats import show
 from revplan.ground.values import Value
@@ -68,14 +67,6 @@ NOTHING_SAID = Commentary()
 FORM = FileForm(Commentary.model_json_schema())
 
 
-@dataclass(frozen=True, kw_only=True)
-class PrintedComment:
-    """A comment as it is printed: the line, and why it has expired, empty where it has not."""
-
-    line: str
-    expired: str = ""
-
-
 def read_commentary(folder: Path) -> Commentary:
     """What `commentary.yaml` in `folder` holds; nothing if there is none.
 
@@ -119,11 +110,10 @@ def with_commentary(notebook: Any, commentary: Commentary, report: str) -> Any:
     for name, data in _shown(done):
         mine = [each for each in commentary.comments if each.exhibit == name and each.report in ("", report)]
         told = [printed(each, data[MIMETYPE], commentary.expires_when_moved) for each in mine]
-        expired += [Fault(f"{NAME}, {name}", each.expired) for each in told if each.expired]
+        expired += [Fault(f"{NAME}, {name}", each["expired"]) for each in told if each["expired"]]
         if told:
-            data[MIMETYPE]["comments"] = [{"line": each.line, "expired": each.expired} for each in told]
-            body, end, rest = data["text/html"].rpartition("</figure>")
-            data["text/html"] = f"{body}{comments_in_page(told)}{end}{rest}"  # below all that belongs to the exhibit
+            data[MIMETYPE]["comments"] = told
+            data["text/html"] = page_html(data[MIMETYPE])
             data["text/plain"] = "\n".join([data["text/plain"], *(line for line, _ in comments(data[MIMETYPE]))])
     if expired and commentary.expired == "refuse":
         raise PlanError(Fault(each.place, f"{each.message} Write it anew, or take it out.") for each in expired)
@@ -157,11 +147,14 @@ def _name(source: str) -> str:
     return str(given.value) if isinstance(given, ast.Constant) else name
 
 
-def printed(comment: Comment, raw: Any, moved: float) -> PrintedComment:
-    """A comment beside the exhibit of `raw`; expired where a figure moved by more than the part `moved`."""
+def printed(comment: Comment, raw: Any, moved: float) -> dict[str, str]:
+    """A comment as it is printed beside the exhibit of `raw`: the line, and why it has expired, empty where it has not.
+
+    It has expired where a figure moved by more than the part `moved`.
+    """
     line = f"{cut_words(clean(comment.text))} ({cut_words(clean(comment.owner))}, {show(comment.date, 'date')})"
     moves = "; ".join(_moves(comment, raw, moved))
-    return PrintedComment(line=line, expired=moves and f"Written when {moves}.")
+    return {"line": line, "expired": moves and f"Written when {moves}."}
 
 
 def _moves(comment: Comment, raw: Any, moved: float) -> Iterator[str]:
@@ -174,16 +167,6 @@ def _moves(comment: Comment, raw: Any, moved: float) -> Iterator[str]:
         elif abs(figure["value"] - each.value) > moved * abs(each.value):
             label = figure["label"][:1].lower() + figure["label"][1:]
             yield f"{label} was {then} (now {figure['text']})"
-
-
-def comments_in_page(told: Sequence[PrintedComment]) -> str:
-    """Comments as a page shows them: a paragraph each, in grey and with what it was written of where it has expired."""
-    return "".join(
-        f'<p class="comment expired" style="opacity:.55">{escape(each.line)} <em>{escape(each.expired)}</em></p>'
-        if each.expired
-        else f'<p class="comment">{escape(each.line)}</p>'
-        for each in told
-    )
 
 
 def comment_of(exhibit: str, text: str, owner: str, on: date, report: str) -> Comment:

@@ -8,7 +8,6 @@ workbook behind them. Everything else (kind, colours, fonts, series that a perso
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -399,9 +398,6 @@ def _number_data(series: Any) -> Iterator[tuple[str, Any]]:
             yield name, data
 
 
-# --- what becomes of a list, a text and a table that a person has edited --------------------------
-
-
 # --- what becomes of a list: paragraphs, rows, columns ----------------------------------------------------------
 
 
@@ -515,7 +511,7 @@ def _shared(pieces: Sequence[str], text: str) -> list[str]:
     before, now = _words("".join(pieces)), _words(text)
     starts = [sum(map(len, before[:at])) for at in range(len(before) + 1)]
     told = [""] * len(pieces)
-    for kind, first, end, at, stop in difflib.SequenceMatcher(None, before, now, autojunk=False).get_opcodes():
+    for kind, first, end, at, stop in SequenceMatcher(None, before, now, autojunk=False).get_opcodes():
         if kind == "equal":
             for place, letter in enumerate("".join(now[at:stop]), start=starts[first]):
                 told[owners[place]] += letter
