@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
@@ -68,15 +67,12 @@ def _seen(plan: str) -> Seen:
     return tuple(found)
 
 
-def wrong_with(book: Workbook, on: date) -> Iterator[str]:
-    """What is wrong with a plan on a day, one sentence each: quarters that miss, assumptions that have expired."""
-    yield from misses(book.year, book.quarters)
-    yield from expired(book.plan, on)
-
-
 def health_html(book: Workbook, on: date) -> str:
-    """What is wrong with a plan on a day, and what is left out of account, as the page says it."""
-    found = list(wrong_with(book, on))
+    """What is wrong with a plan on a day, and what is left out of account, as the page says it.
+
+    Wrong are quarters that miss, and assumptions that have expired.
+    """
+    found = [*misses(book.year, book.quarters), *expired(book.plan, on)]
     said = (
         f"{raised(counted(len(found), 'thing'))} to look at in the plan:"
         if found

@@ -245,13 +245,12 @@ class Board:
 
     def _length(self, plan: Plan, step: str) -> float:
         """Median delay of a step, or of all steps together. [days]"""
-        steps = [step] if step else [step_name(pair) for pair in pairwise(plan.stage_ids)]
-        return sum(self._step_length(plan, each) for each in steps)
-
-    def _step_length(self, plan: Plan, step: str) -> float:
-        weights, pair = self._weights(step), _pair(plan, step)
-        days = sum(weight * _taken(plan, cell, pair).lag.length_days for cell, weight in weights.items())
-        return days / sum(weights.values()) if weights else 0.0
+        days = 0.0
+        for each in [step] if step else map(step_name, pairwise(plan.stage_ids)):
+            weights, pair = self._weights(each), _pair(plan, each)
+            waited = sum(weight * _taken(plan, cell, pair).lag.length_days for cell, weight in weights.items())
+            days += waited / sum(weights.values()) if weights else 0.0
+        return days
 
     def _rates(self, segment: str) -> Iterator[Lever]:
         plan = self.game.plan
@@ -360,7 +359,8 @@ class Board:
 
 def _of_money(key: LeverKey, group: str, label: str, amount: float, currency: str) -> Lever:
     """What moves an amount, about the `amount` of the plan."""
-    return Lever(key, group, f"{label} ({currency})", *_around(amount), _money_digits(amount), 1.0, currency)
+    span = _grid(amount / TIMES, amount * TIMES, _nice(amount / 100))
+    return Lever(key, group, f"{label} ({currency})", *span, _money_digits(amount), 1.0, currency)
 
 
 def _value(plan: Plan, volume: float, kind: str, name: str) -> float:
@@ -423,11 +423,6 @@ def _taken(plan: Plan, cell: tuple[str, str], pair: tuple[str, str]) -> Transiti
 def _step_title(plan: Plan, pair: tuple[str, str]) -> str:
     titles = titles_of(plan.stages)
     return f"{shown(titles[pair[0]])} to {shown(titles[pair[1]])}"
-
-
-def _around(base: float) -> tuple[float, float, float]:
-    """Range and step of a slider for an amount."""
-    return _grid(base / TIMES, base * TIMES, _nice(base / 100))
 
 
 def _nice(size: float) -> float:

@@ -159,13 +159,9 @@ def read_scenario(game: Game, name: str, content: bytes) -> tuple[Scenario, str]
         If it is too large, not YAML, of another version of this form or of another plan, or does not fit the plan.
     """
     with told_of(PlanError, shown(name), "save it again from the simulator"):
-        return _scenario(game, content, name)
-
-
-def _scenario(game: Game, content: bytes, name: str) -> tuple[Scenario, str]:
-    document = yaml_document(content, shown(name), PlanError)
-    _check_header(game, document)
-    scenario = scenario_in(document, game.plan, HEADER)
+        document = yaml_document(content, shown(name), PlanError)
+        _check_header(game, document)
+        scenario = scenario_in(document, game.plan, HEADER)
     if document.data.get("fingerprint") == game.fingerprint:
         return scenario, ""
     return scenario, "The plan file has changed since this scenario was saved, so its figures may differ from then."

@@ -72,16 +72,16 @@ def import_workbook(workbook: Path, plan_path: Path, write: bool) -> tuple[dict[
 
 def _read_back(workbook: Path, plan_path: Path) -> tuple[WorkbookDifference, str]:
     """What changed in the workbook, and the text of the plan file with it; empty where nothing did."""
-    plan, filled = read_plan(plan_path), read_filled(workbook)
-    if filled.fingerprint != fingerprint([plan_path]):
+    plan, (made_from, changed) = read_plan(plan_path), read_filled(workbook)
+    if made_from != fingerprint([plan_path]):
         raise DataError.at(
             shown(workbook.name),
             f"was made from another plan, or from {shown(plan_path.name)} before it was changed or renamed "
-            f"(fingerprint {shown(filled.fingerprint) or 'none'}); make the workbook again, or import into the plan it was made from",
+            f"(fingerprint {shown(made_from) or 'none'}); make the workbook again, or import into the plan it was made from",
         )
     whole = with_history_rates(plan, read_history(plan, plan_path.parent))
     with told_of(DataError, shown(workbook.name), DAMAGED):
-        found = difference(read_yaml(plan_path, PlanError).data, plan, whole, filled.changed)
+        found = difference(read_yaml(plan_path, PlanError).data, plan, whole, changed)
     if not found.edits:
         return found, ""
     text = edited(plan_text(plan_path), (edit for edit, _ in found.edits), shown(plan_path.name))

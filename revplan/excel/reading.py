@@ -40,17 +40,8 @@ class ChangedInput:
     now: float | None
 
 
-@dataclass(frozen=True)
-class Filled:
-    """A live workbook as it was found."""
-
-    fingerprint: str
-    """Of the plan file it was made from."""
-    changed: tuple[ChangedInput, ...]
-
-
-def read_filled(path: Path) -> Filled:
-    """The changed inputs of the live workbook at `path`.
+def read_filled(path: Path) -> tuple[str, tuple[ChangedInput, ...]]:
+    """The fingerprint of the plan that the live workbook at `path` was made from, and its changed inputs.
 
     Raises
     ------
@@ -60,19 +51,15 @@ def read_filled(path: Path) -> Filled:
     """
     cure = "open it in Excel and save it again, or make it again with `revplan report`"
     with told_of(DataError, shown(path.name), cure, "cannot be read as an Excel workbook"):
-        return _filled(path)
-
-
-def _filled(path: Path) -> Filled:
-    raw = _content(path)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what a workbook holds besides its cells is of no interest here
-        sheets = _sheets(raw, path.name)
-    told = {row: str(value) for row, value in _column(sheets.get(READ_ME, {}), 0)}
-    values = dict(_column(sheets.get(READ_ME, {}), 1))
-    about = {label: values.get(row) for row, label in reversed(told.items())}
-    _refuse_others(path.name, sheets, about)
-    return Filled(str(about.get(LABELS["plan_fingerprint"], "")), _changed(path.name, sheets))
+        raw = _content(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what a workbook holds besides its cells is of no interest here
+            sheets = _sheets(raw, path.name)
+        told = {row: str(value) for row, value in _column(sheets.get(READ_ME, {}), 0)}
+        values = dict(_column(sheets.get(READ_ME, {}), 1))
+        about = {label: values.get(row) for row, label in reversed(told.items())}
+        _refuse_others(path.name, sheets, about)
+        return str(about.get(LABELS["plan_fingerprint"], "")), _changed(path.name, sheets)
 
 
 def _content(path: Path) -> bytes:

@@ -93,20 +93,10 @@ def by_month(book: PeopleBook) -> Exhibit | None:
 
 
 def monthly(found: Staffing) -> tuple[pd.DataFrame, str]:
-    """Table bookings of a year with its people, and in how many of its months more of them would close more."""
-    frame = _months(found)
-    return frame, _short_of_people(found, len(frame))
+    """Demand, capacity, what closes and what binds in each month that is not over; in how many more people would close more.
 
-
-def _short_of_people(found: Staffing, months: int) -> str:
-    bound = int(found.people_bind.any(axis=0).sum())
-    if not bound:
-        return "In no month would more people close more, as far as months come as expected."
-    return f"In {bound} of {counted(months, 'month')} more people would close more."
-
-
-def _months(found: Staffing) -> pd.DataFrame:
-    """Table bookings: demand, capacity, what closes and what binds, in each month that is not over."""
+    The months are table bookings.
+    """
     frame = pd.DataFrame(
         {
             "month": found.plan.months,
@@ -117,7 +107,10 @@ def _months(found: Staffing) -> pd.DataFrame:
         }
     )
     left = frame[max(found.year.first, 0) :].reset_index(drop=True)
-    return conform(left.astype({"binding": "str"}), "bookings")
+    bound, months = int(found.people_bind.any(axis=0).sum()), counted(len(left), "month")
+    short = f"In {bound} of {months} more people would close more."
+    none = "In no month would more people close more, as far as months come as expected."
+    return conform(left.astype({"binding": "str"}), "bookings"), short if bound else none
 
 
 def who_closes(book: Workbook) -> Exhibit:
@@ -134,7 +127,7 @@ def left_to_close(book: BoardBook) -> Exhibit:
     if book.simulation is None:
         return text(say("Nothing of the year is left that people could close.")).as_appendix()
     found, currency = staffing(book.simulation), book.plan.currency
-    frame = _months(found)
+    frame, short = monthly(found)
     amounts = ("demand_arr", "capacity_arr", "closed_arr")
     for name in amounts:
         frame[name] = largest_remainder(frame[name].to_numpy(), digits=book.decimals)
@@ -147,13 +140,12 @@ def left_to_close(book: BoardBook) -> Exhibit:
         month=show(frame["month"].iloc[0], "month"),
         **{name: money(book, name, amount, rest) for name, amount in sums.items()},
     )
-    notes = [_short_of_people(found, len(frame))]
     cells = FigureCells(
         rows=[{"period": str(month)} for month in frame["month"]],
         columns={name: {"measure": name} for name in amounts},
         currency=currency,
     )
-    made = table_of("bookings", frame, said, notes=notes, currency=currency).with_cells(cells).as_brief()
+    made = table_of("bookings", frame, said, notes=[short], currency=currency).with_cells(cells).as_brief()
     return made.pictured(capacity_and_demand(frame, said, currency))
 
 

@@ -64,52 +64,43 @@ def for_audience(audience: str, shows: Mapping[str, Show]) -> Show:
 
 def arr_bridge(book: BoardBook) -> Exhibit:
     """From opening to closing ARR of the quarter, as planned and as booked."""
-    label = book.spans[0].label if book.spans else ""
-    found = _booked(book, label)
-    if found.empty:
-        return _not_booked(book)
-    frame = _bridge_rows(found, book.decimals)
-    note = f"Contraction and churn are what is lost. {found['basis'].iloc[0]}."
-    return _bridge_table(book, frame, label, _bridge_message(book, frame, label), note)
+    return _bridge(book, 0, _bridge_message, "Contraction and churn are what is lost. {basis}.")
 
 
 def retention(book: BoardBook) -> Exhibit:
     """From opening to closing ARR of the year so far, as planned and as booked, and what became of existing customers."""
-    label = book.spans[-1].label if book.spans else ""
-    found = _booked(book, label)
+    return _bridge(book, -1, _retention_message, "Contraction and churn are what is lost.")
+
+
+Message = Callable[[BoardBook, pd.DataFrame, pd.DataFrame], Sentence]
+"""What is said of a bridge: of its rows as displayed, and as table arr_bridge has them."""
+
+
+def _bridge(book: BoardBook, span: int, message: Message, note: str) -> Exhibit:
+    """The bridge of one of the spans of the book."""
+    label = book.spans[span].label if book.spans else ""
+    found = book.arr_bridge[book.arr_bridge["period"] == label]
     if found.empty:
-        return _not_booked(book)
-    frame = _bridge_rows(found, book.decimals)
-    said = _retention_message(book, frame, label, str(found["basis"].iloc[0]))
-    return _bridge_table(book, frame, label, said, "Contraction and churn are what is lost.")
-
-
-def _booked(book: BoardBook, label: str) -> pd.DataFrame:
-    return book.arr_bridge[book.arr_bridge["period"] == label]
-
-
-def _not_booked(book: BoardBook) -> Exhibit:
-    return nothing_yet(book, "No ARR movements are booked that the bridge could be made of.")
-
-
-def _bridge_table(book: BoardBook, frame: pd.DataFrame, label: str, said: Sentence, note: str) -> Exhibit:
+        return nothing_yet(book, "No ARR movements are booked that the bridge could be made of.")
+    frame, notes = _bridge_rows(found, book.decimals), [note.format(basis=found["basis"].iloc[0])]
     period, currency = book.plan.period_label(label), book.plan.currency
-    made = table_of("arr_bridge", frame, said, notes=[note], period=period, currency=currency)
+    said = message(book, frame, found)
+    made = table_of("arr_bridge", frame, said, notes=notes, period=period, currency=currency)
     booked = {name: {"measure": "arr_term", "basis": name} for name in (PLANNED, ACTUAL)}
     columns: MeasuredColumns = {**booked, "gap": "arr_term_gap"}
     rows = [{"term": term} for term in TERMS]
     return made.with_cells(FigureCells(rows=rows, columns=columns, currency=currency, of={"period": label}))
 
 
-def _retention_message(book: BoardBook, frame: pd.DataFrame, label: str, basis: str) -> Sentence:
+def _retention_message(book: BoardBook, frame: pd.DataFrame, found: pd.DataFrame) -> Sentence:
     """Closing ARR and net revenue retention, planned and actual, as far as all of their terms are known."""
-    terms = frame.set_index("term")
+    terms, label = frame.set_index("term"), str(found["period"].iloc[0])
     closing = {
         side: money(book, "arr_term", terms[side]["Closing ARR"], label, side, term="closing")
         for side in (PLANNED, ACTUAL)
     }
     if None in (closing[ACTUAL].value, closing[PLANNED].value):
-        return _bridge_message(book, frame, label)
+        return _bridge_message(book, frame, found)
     kept = {side: figure("nrr", _net_retention(terms[side]), label, side) for side in (PLANNED, ACTUAL)}
     told = None not in (kept[PLANNED].value, kept[ACTUAL].value)
     nrr = ", and net revenue retention is {kept} against {kept_planned}" if told else ""
@@ -117,7 +108,7 @@ def _retention_message(book: BoardBook, frame: pd.DataFrame, label: str, basis: 
         f"ARR stands at {{actual}}, where the goal needs {{planned}} by then{nrr} ({{basis}}).",
         actual=closing[ACTUAL],
         planned=closing[PLANNED],
-        basis=basis,
+        basis=str(found["basis"].iloc[0]),
         **({"kept": kept[ACTUAL], "kept_planned": kept[PLANNED]} if told else {}),
     )
 
@@ -146,8 +137,8 @@ def _adding_up(terms: pd.Series, decimals: int) -> pd.Series:
     return rounded.where(rounded.index != "closing", sum(signed))
 
 
-def _bridge_message(book: BoardBook, frame: pd.DataFrame, label: str) -> Sentence:
-    closing = frame[frame["term"] == TERMS["closing"]].iloc[0]
+def _bridge_message(book: BoardBook, frame: pd.DataFrame, found: pd.DataFrame) -> Sentence:
+    closing, label = frame[frame["term"] == TERMS["closing"]].iloc[0], str(found["period"].iloc[0])
     actual, planned = (
         money(book, "arr_term", closing[basis], label, basis, term="closing") for basis in (ACTUAL, PLANNED)
     )

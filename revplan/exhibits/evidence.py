@@ -79,7 +79,13 @@ TIES = 1e-6
 def assumptions(book: Workbook) -> Exhibit:
     """Every assumption with its value, the records behind it, its source and date."""
     plan = book.plan
-    segments = {f"Segment {name}": (_segment_value(plan, name), each.basis) for name, each in plan.segments.items()}
+    segments = {
+        f"Segment {name}": (
+            f"{show(each.share, 'share')} of new ARR, deal {compact(each.acv.mean, plan.currency)}",
+            each.basis,
+        )
+        for name, each in plan.segments.items()
+    }
     sources = {f"Source {name}": (_source_value(plan, name), each.basis) for name, each in plan.sources.items()}
     shares = [(what, value, None, "", basis) for what, (value, basis) in {**segments, **sources}.items()]
     rows = [*_goal_rows(book), *shares, *_transition_rows(book)]
@@ -126,11 +132,6 @@ def _goal_rows(book: Workbook) -> list[tuple[object, ...]]:
         ("New ARR of the year", compact(book.year.bridge.new_arr, plan.currency), None, "", goal.basis),
         ("Growth of new ARR next year", show(growth, "share"), None, "", said),
     ]
-
-
-def _segment_value(plan: Plan, name: str) -> str:
-    segment = plan.segments[name]
-    return f"{show(segment.share, 'share')} of new ARR, deal {compact(segment.acv.mean, plan.currency)}"
 
 
 def _source_value(plan: Plan, name: str) -> str:

@@ -13,12 +13,10 @@ from revplan.exhibits.attainment import (
     ACTUAL,
     NAME,
     PLANNED,
-    agreeing,
     brought,
     money,
     new_arr,
     nothing_yet,
-    signed,
     variance,
     whole,
 )
@@ -31,10 +29,11 @@ from revplan.exhibits.summary import (
     about,
     aim,
     asks_of,
+    became,
+    commit_parts,
     doubtful,
     entered,
     goal,
-    outcome,
     risks,
     size_then,
     year_of,
@@ -103,15 +102,7 @@ def _ended(book: BoardBook) -> Sentence:
 
 
 def _signed(book: BoardBook) -> Sentence:
-    number = signed(book)
-    parts: dict[str, Figure | str] = {
-        "number": number,
-        "year": book.plan.period_label(year_of(book)),
-        "goal": goal(book),
-        "wanted": figure("confidence", book.plan.commit.confidence, year_of(book)),
-        "signed": book.signed,
-        **agreeing(number, titles_of(book.plan.stages)[book.plan.commit_stage]),
-    }
+    parts = {"goal": goal(book), **commit_parts(book)}
     if book.signed:
         return say("{number} {counted} for {year}, {signed}, for a goal of {goal} and a chance of {wanted}.", **parts)
     if book.scale is None:
@@ -329,21 +320,10 @@ def asks_of_year(year: Retrospective) -> Exhibit:
         asked.setdefault(risk.what, []).append((day, risk))
     if not asked:
         return text("Nothing was asked in the year.").as_appendix()
-    now = {risk.what: risk for risk in risks(book)}
-    firsts = {what: each[0] for what, each in asked.items()}
-    sizes = {what: (risk.size, now[what].size if what in now else None) for what, (_, risk) in firsts.items()}
-    frame = pd.DataFrame(
-        {
-            "asked_on": [day for day, _ in firsts.values()],
-            "what": list(asked),
-            "owner": [risk.owner for _, risk in firsts.values()],
-            "ask": [risk.ask for _, risk in firsts.values()],
-            "times": [float(len(each)) for each in asked.values()],
-            "size_then": [then.value if then else None for then, _ in sizes.values()],
-            "size_now": [size.value if size else None for _, size in sizes.values()],
-            "outcome": [outcome(what in now, *sizes[what]) for what in asked],
-        }
-    ).astype({"size_then": float, "size_now": float})
+    now, firsts = {risk.what: risk for risk in risks(book)}, [each[0] for each in asked.values()]
+    frame, sizes = became([risk for _, risk in firsts], now)
+    frame.insert(0, "asked_on", [day for day, _ in firsts])
+    frame.insert(frame.columns.get_loc("ask") + 1, "times", [float(len(each)) for each in asked.values()])
     period = year_of(book)
     settled = figure("asks_settled", float(sum(what not in now for what in asked)), period)
     made_in_year = figure("asks_made", float(len(asked)), period)
@@ -359,7 +339,7 @@ def asks_of_year(year: Retrospective) -> Exhibit:
         else ["Days without a pack that was shown are worked out again from today's records."]
     )
     made = table_of("asks_of_year", frame, said, notes=lacking, currency=book.plan.currency)
-    return made.sharing(*(each for pair in sizes.values() for each in pair if each))
+    return made.sharing(*(each for pair in sizes for each in pair if each))
 
 
 def _asked(year: Retrospective) -> Iterator[tuple[str, Risk]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import pandas as pd
@@ -30,7 +30,7 @@ from revplan.ground.formats import (
     steady_order,
 )
 from revplan.plan.stages import titles_of
-from revplan.record.packs import Ask, Pack
+from revplan.record.packs import Pack
 from revplan.record.signed import versions
 from revplan.snapshot.fit import look_first
 from revplan.tracking.book import BoardBook, open_past
@@ -63,7 +63,8 @@ def summary(book: BoardBook, before: BoardBook | None) -> Exhibit:
         TO_DO: _to_do(book),
     }
     told = {label: line for label, line in lines.items() if line.text}
-    made = text(_headline(book), told, header=header, notes=book.beside).with_periods(book.period_labels)
+    said = joined(*doubtful(book, book.stale), _verdict(book))
+    made = text(said, told, header=header, notes=book.beside).with_periods(book.period_labels)
     return made.of_report(**about(book))
 
 
@@ -92,22 +93,26 @@ def goal(book: BoardBook) -> Figure:
 
 def _commit(book: BoardBook) -> Sentence:
     """What was signed, by whom and how sure it should be; or what is to be signed, and that nobody did."""
-    number, period = signed(book), year_of(book)
-    parts: dict[str, Figure | str] = {
-        "number": number,
-        "year": book.plan.period_label(period),
-        "wanted": figure("confidence", book.plan.commit.confidence, period),
-        "segment": f" of {fitting(book.segment, NAME)}" if book.segment else "",
-        "signed": book.signed,
-        **agreeing(number, titles_of(book.plan.stages)[book.plan.commit_stage]),
-    }
+    segment = f" of {fitting(book.segment, NAME)}" if book.segment else ""
     if book.signed:
         said = "{number} {counted}{segment} for {year}, {signed}, to reach the goal with a chance of {wanted}."
     elif book.scale is None:
         said = "Nothing is signed for {year}, and no volume reaches the goal with a chance of {wanted}. Actuals are compared with the expected commit, {number} {counted}{segment}."
     else:
         said = "Nothing is signed for {year}. Reaching the goal with a chance of {wanted} takes {number} {counted}{segment}; actuals are compared with that."
-    return say(said, **parts)
+    return say(said, segment=segment, **commit_parts(book))
+
+
+def commit_parts(book: BoardBook) -> dict[str, Figure | str]:
+    """What a sentence on the commit quotes: how much of what, of which year, how sure, signed by whom."""
+    number, period = signed(book), year_of(book)
+    return {
+        "number": number,
+        "year": book.plan.period_label(period),
+        "wanted": figure("confidence", book.plan.commit.confidence, period),
+        "signed": book.signed,
+        **agreeing(number, titles_of(book.plan.stages)[book.plan.commit_stage]),
+    }
 
 
 def _where(book: BoardBook) -> Sentence:
@@ -148,11 +153,6 @@ def aim(book: BoardBook, label: str) -> Iterator[Sentence]:
         "The goal itself needs {goal} by then: the plan asks for more entries than are needed on average, to give it the chance wanted.",
         goal=asked_for,
     )
-
-
-def _headline(book: BoardBook) -> Sentence:
-    """What is doubtful, if anything is, and whether the year reaches its goal."""
-    return joined(*doubtful(book, book.stale), _verdict(book))
 
 
 def doubtful(book: BoardBook, stale: str) -> Iterator[Sentence]:
@@ -277,7 +277,7 @@ def _decision(book: BoardBook) -> Sentence:
     if not asked.more:
         return say(
             f"{accept}: no number of {{counted}} gives that chance to the goal as it is.",
-            counted=_of_stage(book),
+            counted=plural(titles_of(book.plan.stages)[book.plan.commit_stage]),
             **parts,
         )
     more = figure("more_entries", asked.more, period, stage=asked.stage)
@@ -319,10 +319,6 @@ def _signature(book: BoardBook, asked: ToSign, parts: dict[str, Figure | str]) -
 def _over(asked: ToSign) -> str:
     """The sources whose ceilings what is asked for lies above, named; empty where it lies above none."""
     return listed(fitting_names(map(shown, asked.over), NAME)) if asked.over else ""
-
-
-def _of_stage(book: BoardBook) -> str:
-    return plural(titles_of(book.plan.stages)[book.plan.commit_stage])
 
 
 def _to_do(book: BoardBook) -> Sentence:
@@ -538,21 +534,28 @@ def asked_before(book: BoardBook, before: BoardBook | None) -> Exhibit:
     shown, day = _shown_before(book, before)
     if not shown:
         return text("Nothing was asked before this quarter.").as_appendix()
-    now = {risk.what: risk for risk in risks(book)}
-    sizes = [(risk.size, now[risk.what].size if risk.what in now else None) for risk in shown]
-    frame = pd.DataFrame(
-        {
-            "what": [risk.what for risk in shown],
-            "owner": [risk.owner for risk in shown],
-            "ask": [risk.ask for risk in shown],
-            "size_then": [then.value if then else None for then, _ in sizes],
-            "size_now": [size.value if size else None for _, size in sizes],
-            "outcome": [outcome(risk.what in now, *pair) for risk, pair in zip(shown, sizes, strict=True)],
-        }
-    ).astype({"size_then": float, "size_now": float})
+    frame, sizes = became(shown, {risk.what: risk for risk in risks(book)})
     said = _asked_message(day, bool(book.packs), shown[0], *sizes[0])
     made = table_of("asked_before", frame, said, notes=_told_by(book), currency=book.plan.currency)
     return made.sharing(*(each for pair in sizes for each in pair if each))
+
+
+def became(
+    asked: Sequence[Risk], now: Mapping[str, Risk]
+) -> tuple[pd.DataFrame, list[tuple[Figure | None, Figure | None]]]:
+    """What became of each ask, a row each; and what was at stake then and is now, of the risks that stand out `now`."""
+    sizes = [(risk.size, now[risk.what].size if risk.what in now else None) for risk in asked]
+    frame = pd.DataFrame(
+        {
+            "what": [risk.what for risk in asked],
+            "owner": [risk.owner for risk in asked],
+            "ask": [risk.ask for risk in asked],
+            "size_then": [then.value if then else None for then, _ in sizes],
+            "size_now": [size.value if size else None for _, size in sizes],
+            "outcome": [_outcome(risk.what in now, *pair) for risk, pair in zip(asked, sizes, strict=True)],
+        }
+    )
+    return frame.astype({"size_then": float, "size_now": float}), sizes
 
 
 def _shown_before(book: BoardBook, before: BoardBook | None) -> tuple[list[Risk], str]:
@@ -567,15 +570,16 @@ def _shown_before(book: BoardBook, before: BoardBook | None) -> tuple[list[Risk]
 
 def asks_of(book: BoardBook, pack: Pack) -> list[Risk]:
     """What a pack asked, as it was shown."""
+    basis = shown_basis(pack)
     return [
-        Risk(what=each.what, size=_size_shown(book, pack, each), owner=each.owner, ask=each.ask) for each in pack.asks
+        Risk(
+            what=each.what,
+            size=None if each.size is None else money(book, "at_stake", each.size, pack.year, basis, risk=each.what),
+            owner=each.owner,
+            ask=each.ask,
+        )
+        for each in pack.asks
     ]
-
-
-def _size_shown(book: BoardBook, pack: Pack, ask: Ask) -> Figure | None:
-    if ask.size is None:
-        return None
-    return money(book, "at_stake", ask.size, pack.year, shown_basis(pack), risk=ask.what)
 
 
 def _told_by(book: BoardBook) -> list[str]:
@@ -591,7 +595,7 @@ def size_then(risk: Risk, basis: str) -> Figure | None:
     return replace(risk.size, basis=basis) if risk.size else None
 
 
-def outcome(is_open: bool, then: Figure | None, now: Figure | None) -> str:
+def _outcome(is_open: bool, then: Figure | None, now: Figure | None) -> str:
     """What became of an ask, in a word or two."""
     if not is_open:
         return "no longer stands out"

@@ -39,7 +39,12 @@ def simulation_answer(simulation: Simulation, compared: Sequence[ComparedScenari
         "cvar_10": found.cvar_10.value,
         "cost_of_uncertainty": simulation.cost_of_uncertainty,
         "assumptions": {"uncertain": count, "chance_all_met": chance},
-        "signed": _signed(ToSign(simulation)),
+        "signed": {  # in whole entries
+            "confidence": simulation.confidence,
+            "scale": tables.finite(simulation.signed.scale.value),
+            **ToSign(simulation).entries,
+            "standard_error": tables.finite(simulation.signed.scale.standard_error),
+        },
         "signed_parts": {
             **{name: tables.finite(step) for name, step in simulation.signed_parts.steps.items()},
             "market_cv": simulation.signed_parts.market_cv,
@@ -59,12 +64,6 @@ def simulation_answer(simulation: Simulation, compared: Sequence[ComparedScenari
         "scenario_stages": plain_rows(tables.scenario_stages_table(compared)),
         "notes": [*simulation_notes(simulation), *scenario_notes(compared)],
     }
-
-
-def _signed(asked: ToSign) -> dict[str, float | None]:
-    """What `sign` signs, in whole entries."""
-    error = tables.finite(asked.simulation.signed.scale.standard_error)
-    return {"confidence": asked.confidence, "scale": asked.scale, **asked.entries, "standard_error": error}
 
 
 def _point(simulation: Simulation, point: CurvePoint) -> dict[str, float | None]:

@@ -201,11 +201,6 @@ def _mend(year: PlannedYear, quarter: pd.Series, index: int) -> str:
     return f"{short}: new {plural(entry)} come too late for it."
 
 
-def _whole(year: PlannedYear, flow: np.ndarray) -> np.ndarray:
-    """Entries by month, the first one scaled up to a whole month."""
-    return np.append(flow[:1] / (1 - year.start), flow[1:])
-
-
 def _flow_of(year: PlannedYear, source: str) -> np.ndarray:
     """Committed entries of a source from the plan month on, all segments. [records]"""
     flows = [flow[0] for cell, flow in zip(year.cells, year.flows, strict=True) if cell.source == source]
@@ -319,7 +314,8 @@ def _unpriced(year: PlannedYear) -> Iterator[str]:
 def _steep(year: PlannedYear) -> Iterator[str]:
     for name, source in year.plan.sources.items():
         need = _mean_need(year, name)
-        flow = _whole(year, _flow_of(year, name))
+        flow = _flow_of(year, name)
+        flow = np.append(flow[:1] / (1 - year.start), flow[1:])  # the first month scaled up to a whole one
         if source.max_per_month is not None or need <= 0 or flow.max() <= STEEP * need:
             continue
         month = show(year.plan.first_month + (year.first + first_largest(flow)), "month")

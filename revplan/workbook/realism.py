@@ -155,7 +155,7 @@ def stretches(year: PlannedYear, records: Records) -> Iterator[Stretch]:
     """What each source is asked for a month, against past months; those with too few are left out."""
     cut = int(year.start > 0)
     for name, (past, planned) in _volumes(year, records).items():
-        months, asked = past.iloc[-RECENT_MONTHS:].to_numpy(), planned[: _whole_months(year)]
+        months, asked = past.iloc[-RECENT_MONTHS:].to_numpy(), planned[: YEAR - year.first - cut]
         if len(months) >= FEWEST_MONTHS and len(asked) and asked.any():
             since = year.plan.first_month + (year.first + cut)
             yield Stretch(source=name, asked=float(asked.mean()), months=months, since=since)
@@ -177,11 +177,6 @@ def growth_rows(year: PlannedYear, records: Records) -> Iterator[dict[str, Any]]
     if span is not None and (sums := np.convolve(past, np.ones(span), "valid"))[:-span].all() and sums[-1] > 0:
         about = ("growth", "ratio", f"past spans of {span} months over the {span} before")
         yield _against_periods("growth of entries", about, planned[:span].sum() / sums[-1], sums[span:] / sums[:-span])
-
-
-def _whole_months(year: PlannedYear) -> int:
-    """Whole months from the plan date to the end of the year."""
-    return YEAR - year.first - int(year.start > 0)
 
 
 def _volumes(year: PlannedYear, records: Records) -> dict[str, tuple[pd.Series, np.ndarray]]:

@@ -341,26 +341,21 @@ SOLD_FROM = 100
 """Mean deal below which amounts are taken to be written in thousands or millions; the rule is left out then."""
 
 
-@dataclass(frozen=True)
-class Choice:
-    """A stage marketing could sign for, and what speaks for and against it."""
-
-    stage: str
-    suggested: bool
-    reason: str
-
-
-def commit_choices(plan: Plan, mean_acv: float) -> tuple[Choice, ...]:
+def commit_choices_table(year: PlannedYear) -> pd.DataFrame:
     """What speaks for and against a commit at each stage; the planner decides.
 
     The rule looks at the mean deal and the number of stages; it is drawn from the SaaStr articles
     "Pick, and agree on, 1 core marketing commit" and "Your VP Sales and VP Marketing Should Be Your
     Mom and Dad of Revenue".
     """
+    plan = year.plan
+    mean_acv = float(year.wins @ year.acv / year.wins.sum()) if year.wins.sum() > 0 else float(year.acv.mean())
     suggested = _suggested(plan, mean_acv)
-    return tuple(
-        Choice(stage, stage == suggested, _reason(plan, stage, suggested, mean_acv)) for stage in plan.stage_ids
+    rows = (
+        (stage, stage == suggested, stage == plan.commit_stage, _reason(plan, stage, suggested, mean_acv))
+        for stage in plan.stage_ids
     )
+    return from_rows("commit_choices", rows)
 
 
 def _suggested(plan: Plan, mean_acv: float) -> str:
@@ -398,15 +393,3 @@ def _of_opportunities(mean_acv: float, deal: str) -> str:
         return f"right for large deals; {deal} reads as if in thousands or millions, so deal sizes are left out"
     enough = mean_acv >= OPPORTUNITY_COMMIT_FROM
     return f"{deal} is {'enough' if enough else 'too small'} for it: wanted are {OPPORTUNITY_COMMIT_FROM:,} and up"
-
-
-def commit_choices_table(year: PlannedYear) -> pd.DataFrame:
-    """Which stage marketing could sign for, and why."""
-    mean_acv = float(year.wins @ year.acv / year.wins.sum()) if year.wins.sum() > 0 else float(year.acv.mean())
-    return from_rows(
-        "commit_choices",
-        (
-            (choice.stage, choice.suggested, choice.stage == year.plan.commit_stage, choice.reason)
-            for choice in commit_choices(year.plan, mean_acv)
-        ),
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import date
 
 from revplan.ground.errors import digits, shown
@@ -79,22 +79,15 @@ def _composed(key: str, value: object, currency: str) -> str:
     if isinstance(value, Transition):
         return f"{show(value.rate, 'share')}, {lag_words(value.lag)}"
     if isinstance(value, Value):
-        return _pairs(((name, getattr(value, name)) for name in _stated(value)), currency)
+        names = list(type(value).model_fields)
+        stated = [name for name in names if name in value.model_fields_set] or names
+        told = ((name, value_words(name, getattr(value, name), currency)) for name in stated)
+        return ", ".join(f"{shown(key_words(name))} {words}" for name, words in told)
     if isinstance(value, Mapping):
         return ", ".join(f"{shown(name)} {value_words(key, each, currency)}" for name, each in value.items())
     if isinstance(value, tuple):
         return " / ".join(value_words(key, each, currency) for each in value)
     return shown(value) or MISSING
-
-
-def _stated(value: Value) -> Iterable[str]:
-    """The keys that are written; all of them where none is."""
-    names = list(type(value).model_fields)
-    return [name for name in names if name in value.model_fields_set] or names
-
-
-def _pairs(pairs: Iterable[tuple[str, object]], currency: str) -> str:
-    return ", ".join(f"{shown(key_words(key))} {value_words(key, each, currency)}" for key, each in pairs)
 
 
 def _change(change: ArrChange, currency: str) -> str:

@@ -5,7 +5,7 @@ A plan file in, all its tables out: what the notebooks, the commands and the app
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cached_property
@@ -114,6 +114,11 @@ LOOK = "look at this: "
 """How a line of `check` begins that says what is doubtful."""
 
 
+def _of_year(made: Callable[[PlannedYear], pd.DataFrame]) -> cached_property[pd.DataFrame]:
+    """The table of a book that is called as its attribute, made of its year when it is first asked for."""
+    return cached_property(lambda book: made(book.year))
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Workbook:
     """A computed plan and its tables; each table is made when it is first asked for."""
@@ -142,60 +147,22 @@ class Workbook:
         """Table bridge."""
         return sheets.bridge_table(self.year.bridge)
 
-    @cached_property
-    def targets(self) -> pd.DataFrame:
-        """Table targets."""
-        return sheets.targets_table(self.year)
-
-    @cached_property
-    def funnel(self) -> pd.DataFrame:
-        """Table funnel."""
-        return sheets.funnel_table(self.year)
+    targets = _of_year(sheets.targets_table)
+    funnel = _of_year(sheets.funnel_table)
 
     @cached_property
     def funnel_by_month(self) -> pd.DataFrame:
         """Table funnel, summed over segments and sources."""
         return sheets.month_stage_sums(self.funnel)
 
-    @cached_property
-    def stages(self) -> pd.DataFrame:
-        """Table stages."""
-        return sheets.stages_table(self.year)
-
-    @cached_property
-    def cell_values(self) -> pd.DataFrame:
-        """Table cell_values."""
-        return sheets.cell_values_table(self.year)
-
-    @cached_property
-    def quarters(self) -> pd.DataFrame:
-        """Table quarters."""
-        return sheets.quarters_table(self.year)
-
-    @cached_property
-    def pipeline(self) -> pd.DataFrame:
-        """Table pipeline."""
-        return sheets.pipeline_table(self.year)
-
-    @cached_property
-    def ledger(self) -> pd.DataFrame:
-        """Table ledger."""
-        return sheets.ledger_table(self.year)
-
-    @cached_property
-    def last_useful(self) -> pd.DataFrame:
-        """Table last_useful."""
-        return sheets.last_useful_table(self.year)
-
-    @cached_property
-    def commit_choices(self) -> pd.DataFrame:
-        """Table commit_choices."""
-        return commit_choices_table(self.year)
-
-    @cached_property
-    def budget(self) -> pd.DataFrame:
-        """Table budget."""
-        return sheets.budget_table(self.year)
+    stages = _of_year(sheets.stages_table)
+    cell_values = _of_year(sheets.cell_values_table)
+    quarters = _of_year(sheets.quarters_table)
+    pipeline = _of_year(sheets.pipeline_table)
+    ledger = _of_year(sheets.ledger_table)
+    last_useful = _of_year(sheets.last_useful_table)
+    commit_choices = _of_year(commit_choices_table)
+    budget = _of_year(sheets.budget_table)
 
     @cached_property
     def cac(self) -> float | None:
@@ -412,24 +379,16 @@ def open_workbook(path: str | Path, progress: Progress | None = None, scenario: 
     DataError
         If the records or actuals it names are.
     """
-    plan, records, actuals, told = _inputs(real_path(path))
+    plan, records, actuals, doubtful, read = _inputs(real_path(path))
     plan = with_measured_ramps(with_history_rates(plan, records), None if records is None else records.history)
     year = plan_year(plan, snapshot_of(plan, records), progress)
     table = None if actuals is None else actuals.table
-    book = Workbook(year=year, records=records, actual=table, doubts=told.doubtful, read=told.read)
+    book = Workbook(year=year, records=records, actual=table, doubts=doubtful, read=read)
     return book.in_scenario(scenario) if scenario else book
 
 
-@dataclass(frozen=True)
-class _Told:
-    """What is doubtful about how a plan's files go together, and how they were read."""
-
-    doubtful: tuple[str, ...]
-    read: tuple[str, ...]
-
-
-def _inputs(path: Path) -> tuple[Plan, Records | None, Actuals | None, _Told]:
-    """The plan at `path` with its people, its records, its actuals, and what must be told of them.
+def _inputs(path: Path) -> tuple[Plan, Records | None, Actuals | None, tuple[str, ...], tuple[str, ...]]:
+    """The plan at `path` with its people, its records, its actuals; what is doubtful of how they go together; how they were read.
 
     Raises
     ------
@@ -461,7 +420,7 @@ def _inputs(path: Path) -> tuple[Plan, Records | None, Actuals | None, _Told]:
         raise PlanError((*of_plan, *of_data, *located(path, unfit)))
     if of_data:
         raise DataError(of_data)
-    return plan, records, actuals, _Told(doubtful, (*(() if actuals is None else actuals.read), *of_roster))
+    return plan, records, actuals, doubtful, (*(() if actuals is None else actuals.read), *of_roster)
 
 
 def check_plan(path: str | Path, on: date | None = None) -> tuple[str, ...]:
@@ -479,17 +438,17 @@ def check_plan(path: str | Path, on: date | None = None) -> tuple[str, ...]:
     RevplanError
         With every fault of the plan, of the files it names and of how they fit; a DataError where only the files are.
     """
-    plan, records, _, told = _inputs(real_path(path))
+    plan, records, _, doubtful, read = _inputs(real_path(path))
     whole = with_history_rates(plan, records)
     scenario_plans(whole)
     report = () if records is None else tuple(str(line) for line in records.history.report)
-    look = [*told.doubtful, *expired(plan, on or plan.plan_date), *idle(plan), *idle_uncertainty(whole)]
+    look = [*doubtful, *expired(plan, on or plan.plan_date), *idle(plan), *idle_uncertainty(whole)]
     if plan.capacity is not None:
         look += idle_roles(plan.capacity)
         look += small_quotas(plan.capacity, min(each.acv.mean for each in plan.segments.values()), plan.currency)
     look += typed_words(plan, measured_roles(plan, None if records is None else records.history))
     look += [line for name in whole.scenarios for line in scenario_effects(whole, name)]
-    return (*(f"{LOOK}{line}" for line in look), *report, *told.read)
+    return (*(f"{LOOK}{line}" for line in look), *report, *read)
 
 
 def plan_answer(book: Workbook) -> dict[str, Any]:
