@@ -10,6 +10,7 @@ from functools import partial
 import pandas as pd
 
 from revplan.exhibits import charts
+from revplan.exhibits.chart import PLAN, REQUIRED, drawn
 from revplan.exhibits.exhibit import Exhibit, by_quarter, chart, table_of, text
 from revplan.exhibits.figures import Figure, FigureCells, Sentence, figure, say
 from revplan.funnel.tables import entries_by_stage, sums_by_quarter
@@ -62,9 +63,13 @@ def attainment(book: BoardBook) -> Exhibit:
         ],
     )
     rows = [{"stage": stage} for stage in book.plan.stage_ids]
-    first = parts[0].assign(stage=frame["stage"])
-    drawn = first.rename(columns={PLANNED: "plan", ACTUAL: "actual", "reached": "attainment"})
-    return made.with_cells(FigureCells(rows=rows, columns=columns)).pictured(charts.funnel(drawn, made.said))
+    stages = [
+        stage if pd.isna(part) else f"{stage}: {show(part, 'share')} attained"
+        for stage, part in zip(frame["stage"], parts[0]["reached"], strict=True)
+    ]
+    both = (PLANNED, "plan", REQUIRED), (ACTUAL, "actual", PLAN)
+    described = drawn(made.said, parts[0].assign(stage=stages), "stage", *both, kind="count")
+    return made.with_cells(FigureCells(rows=rows, columns=columns)).pictured(described)
 
 
 def _what_is_planned(book: BoardBook) -> str:
@@ -200,8 +205,8 @@ def so_far(book: BoardBook) -> Exhibit:
         basis: book.reached_by_month[f"{basis}_arr"].map(partial(whole, decimals=book.decimals)) for basis in bases
     }
     frame = pd.DataFrame({"month": book.reached_by_month["month"], **amounts})
-    drawn = charts.so_far(frame, _so_far_message(book, frame), book.plan.currency)
-    made = chart(drawn, frame, {"month": "month", **dict.fromkeys(bases, "money")})
+    described = charts.so_far(frame, _so_far_message(book, frame), book.plan.currency)
+    made = chart(described, frame, {"month": "month", **dict.fromkeys(bases, "money")})
     rows = [{"period": str(month)} for month in frame["month"]]
     columns = {basis: {"measure": "new_arr_so_far", "basis": basis} for basis in bases}
     return made.with_cells(FigureCells(rows=rows, columns=columns, currency=book.plan.currency))
@@ -258,11 +263,11 @@ def variance(book: BoardBook, period: str = "") -> Exhibit:
     if rows.empty:
         return nothing_yet(book, "Nothing is there to explain.")
     frame = pd.DataFrame({"line": [STEPS[line] for line in rows["line"]], "amount": rows["displayed"].to_numpy()})
-    described = [_step(line) for line in rows["line"]]
-    drawn = charts.steps(frame, _variance_message(book, rows), book.plan.currency)
-    made = chart(drawn, frame, {"line": "text", "amount": "money"}, notes=_variance_notes(rows))
+    described = charts.steps(frame, _variance_message(book, rows), book.plan.currency)
+    made = chart(described, frame, {"line": "text", "amount": "money"}, notes=_variance_notes(rows))
     columns = {"amount": {"period": label}}
-    return made.with_cells(FigureCells(rows=described, columns=columns, currency=book.plan.currency))
+    steps = [_step(line) for line in rows["line"]]
+    return made.with_cells(FigureCells(rows=steps, columns=columns, currency=book.plan.currency))
 
 
 def _step(line: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The charts of a plan, of its year and of what the records support: each describes one table, and says what it comes to."""
+"""The charts of a plan, of its year and of what the records support that take some describing, or that several exhibits draw."""
 
 from __future__ import annotations
 
@@ -296,13 +296,6 @@ def tornado(table: pd.DataFrame, said: str, middle: float, currency: str) -> Cha
     return drawn(said, table, "driver", *parts, form="bars", kind="money", currency=currency, start=middle)
 
 
-def ranges(table: pd.DataFrame, said: str, currency: str) -> Chart:
-    """P10, P50 and P90 of each scenario's year against its goal."""
-    parts = (("arr", "P50, P10 to P90", PLAN, "dots"), ("goal", "goal", ATTENTION, "dashes"))
-    named = table.rename(columns={"arr_mid": "arr"})
-    return drawn(said, named, "scenario", *parts, form="bars", kind="money", currency=currency)
-
-
 def stacked_buffers(table: pd.DataFrame, said: str, currency: str) -> Chart:
     """What each assumption set to the history's median adds or takes away, from the plan on, and what they come to."""
     arr = table["arr_together"].to_numpy(dtype=float)
@@ -361,42 +354,6 @@ def landing(table: pd.DataFrame, said: Sentence, currency: str) -> Chart:
     return replace(made, series=(replace(made.series[0], low=low, high=high), *made.series[1:]))
 
 
-def forecasts(table: pd.DataFrame, said: Sentence, currency: str) -> Chart:
-    """What each period was expected to bring, with the band that should hold it, and what it brought."""
-    parts = (("landing", "forecast, 8 of 10 cases", REQUIRED), ("actual", "actual", INK, "dashes"))
-    return drawn(said, table, "of", *parts, kind="money", currency=currency)
-
-
-def funnel(table: pd.DataFrame, said: Sentence) -> Chart:
-    """Entries of every stage, planned and actual, with what part of the plan each attained."""
-    stages = [
-        stage if pd.isna(part) else f"{stage}: {show(part, 'share')} attained"
-        for stage, part in zip(table["stage"], table["attainment"], strict=True)
-    ]
-    parts = (("plan", "plan", REQUIRED), ("actual", "actual", PLAN))
-    return drawn(said, table.assign(stage=stages), "stage", *parts, kind="count")
-
-
-def coverage(table: pd.DataFrame, said: Sentence) -> Chart:
-    """Coverage of each segment as a column, what its win rate asks for as a line across it."""
-    has, enough = table["coverage"], table["enough"] == "yes"
-    parts = (
-        ("has", "coverage", REQUIRED),
-        ("thin", "coverage, too thin", GAP),
-        ("coverage_needed", "needed: 1 / win rate", INK, "dashes"),
-    )
-    parted = table.assign(has=has.where(enough), thin=has.where(~enough))
-    return drawn(said, parted, "segment", *parts, form="stacked", kind="ratio")
-
-
-def sources(table: pd.DataFrame, said: Sentence, currency: str) -> Chart:
-    """What the variance of each source is worth in new ARR."""
-    worth, behind = table["worth"], table["worth"] < 0
-    parted = table.assign(ahead=worth.where(~behind), behind=worth.where(behind))
-    parts = (("ahead", "ahead of plan", REQUIRED), ("behind", "behind plan", GAP))
-    return drawn(said, parted, "source", *parts, form="bars", kind="money", currency=currency)
-
-
 GOAL = "goal"
 """What the row of the goal is called among scenarios."""
 
@@ -424,7 +381,6 @@ def scenarios(table: pd.DataFrame, said: Sentence, gap: float, currency: str) ->
 
 
 MOST_CURVES = 8
-AHEAD = {"from_known": ("from known records", REQUIRED), "all": ("with new ones", PLAN)}  # of the wins ahead
 STEADY = 0.05  # chance above which a difference of the last months is taken for luck
 
 
@@ -576,11 +532,3 @@ def _replay_message(table: pd.DataFrame, errors: tuple[float, float], within: st
     error, other = (show(each, "share") for each in errors)
     name = table["baseline_name"].iloc[0]
     return f"In {replays} the forecast was off by {error} (of the baselines {name} by least, {other}), and {within}."
-
-
-def forecast(table: pd.DataFrame, said: str) -> Chart:
-    """Wins of the months ahead: from known records, and with those still to come."""
-    ends = {f"{part}_{tenth}": f"{part}_{end}" for part in AHEAD for tenth, end in (("p10", "low"), ("p90", "high"))}
-    ended = [f"to {show(day, 'date')}" for day in table["month_end"]]
-    parts = ((part, *looks) for part, looks in AHEAD.items())
-    return drawn(said, table.rename(columns=ends).assign(month_end=ended), "month_end", *parts, kind="count")

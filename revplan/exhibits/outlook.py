@@ -8,6 +8,7 @@ import pandas as pd
 
 from revplan.exhibits import charts
 from revplan.exhibits.attainment import NAME, money, nothing_yet
+from revplan.exhibits.chart import GAP, INK, REQUIRED, drawn
 from revplan.exhibits.exhibit import Exhibit, chart, table_of
 from revplan.exhibits.figures import Figure, FigureCells, Sentence, figure, say
 from revplan.exhibits.fit import fitting_names
@@ -51,7 +52,16 @@ def coverage(book: BoardBook) -> Exhibit:
     rows = [{} if name == TOTAL else {"segment": name} for name in frame["segment"]]
     cells = FigureCells(rows=rows, columns=columns, currency=book.plan.currency, of={"period": period})
     made = made.with_cells(cells).as_brief()
-    return made.pictured(charts.coverage(frame, made.said)) if frame["coverage"].notna().any() else made
+    has, enough = frame["coverage"], frame["enough"] == "yes"
+    if has.isna().all():
+        return made
+    parts = (
+        ("has", "coverage", REQUIRED),
+        ("thin", "coverage, too thin", GAP),
+        ("coverage_needed", "needed: 1 / win rate", INK, "dashes"),
+    )
+    parted = frame.assign(has=has.where(enough), thin=has.where(~enough))
+    return made.pictured(drawn(made.said, parted, "segment", *parts, form="stacked", kind="ratio"))
 
 
 def coverage_period(book: BoardBook) -> str:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from revplan.exhibits import charts
 from revplan.exhibits.attainment import ACTUAL, NAME, PLANNED, agreeing, entries, money, nothing_yet, whole
+from revplan.exhibits.chart import GAP, REQUIRED, drawn
 from revplan.exhibits.exhibit import Exhibit, table_of
 from revplan.exhibits.figures import Figure, FigureCells, MeasuredColumns, Sentence, figure, joined, say
 from revplan.exhibits.fit import fitting
@@ -207,8 +208,13 @@ def sources(book: BoardBook) -> Exhibit:
     rows = [{"source": name, "stage": stage} for name, stage in zip(found["source"], found["stage"], strict=True)]
     of = {"period": period}
     made = made.with_cells(FigureCells(rows=rows, columns=columns, currency=book.plan.currency, of=of)).as_brief()
-    drawn = frame["worth"].notna().any() and len(frame) > 1
-    return made.pictured(charts.sources(frame, made.said, book.plan.currency)) if drawn else made
+    worth, behind = frame["worth"], frame["worth"] < 0
+    if worth.isna().all() or len(frame) < 2:
+        return made
+    parts = (("ahead", "ahead of plan", REQUIRED), ("behind", "behind plan", GAP))
+    parted = frame.assign(ahead=worth.where(~behind), behind=worth.where(behind))
+    currency = book.plan.currency
+    return made.pictured(drawn(made.said, parted, "source", *parts, form="bars", kind="money", currency=currency))
 
 
 def source_rows(book: BoardBook) -> pd.DataFrame:

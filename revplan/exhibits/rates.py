@@ -9,6 +9,7 @@ import pandas as pd
 from revplan.crm.answer import read_first
 from revplan.crm.mapping import EVERY
 from revplan.exhibits import charts
+from revplan.exhibits.chart import PLAN, REQUIRED, drawn
 from revplan.exhibits.exhibit import Exhibit, chart, table_of, text
 from revplan.exhibits.figures import Figure, FigureCells, figure
 from revplan.ground.errors import PlanError, shown
@@ -257,8 +258,13 @@ def forecast(book: HistoryBook) -> Exhibit:
         low, high = compact(arr.p10, book.currency), compact(arr.p90, book.currency)
         notes.insert(0, f"In ARR: {compact(arr.mean, book.currency)}, between {low} and {high}.")
     kinds = {"month_end": "date"} | dict.fromkeys(names[1:], "count")
-    drawn = chart(charts.forecast(frame, ahead_words(told)), frame, kinds, notes=notes)
-    return drawn.sharing(_of(book, "wins_ahead", float(frame["all"].sum())))
+    tenths = {name: name.replace("_p10", "_low").replace("_p90", "_high") for name in names}
+    ended = [f"to {show(day, 'date')}" for day in frame["month_end"]]
+    parts = (("from_known", "from known records", REQUIRED), ("all", "with new ones", PLAN))
+    table = frame.rename(columns=tenths).assign(month_end=ended)
+    described = drawn(ahead_words(told), table, "month_end", *parts, kind="count")
+    made = chart(described, frame, kinds, notes=notes)
+    return made.sharing(_of(book, "wins_ahead", float(frame["all"].sum())))
 
 
 def wins_ahead(told: Forecast, currency: str, *, by_source: bool) -> Exhibit:
@@ -309,8 +315,9 @@ def backtest(book: HistoryBook) -> Exhibit:
     kinds = {"as_of": "date", "baseline_name": "text"} | dict.fromkeys(names[1:-1], "count")
     errors = scores[MODEL].wape, scores[best].wape
     frame = pd.DataFrame(rows, columns=names)
-    drawn = chart(charts.replay(frame, errors, banded_words(done, ALL_WINS)), frame, kinds, notes=done.warnings)
-    return drawn.sharing(_of(book, "forecast_error", errors[0]))
+    described = charts.replay(frame, errors, banded_words(done, ALL_WINS))
+    made = chart(described, frame, kinds, notes=done.warnings)
+    return made.sharing(_of(book, "forecast_error", errors[0]))
 
 
 def replays(done: Backtest, target: str) -> Exhibit:

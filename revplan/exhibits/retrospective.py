@@ -8,7 +8,6 @@ from typing import Any
 
 import pandas as pd
 
-from revplan.exhibits import charts
 from revplan.exhibits.attainment import (
     ACTUAL,
     NAME,
@@ -20,6 +19,7 @@ from revplan.exhibits.attainment import (
     variance,
     whole,
 )
+from revplan.exhibits.chart import INK, REQUIRED, drawn
 from revplan.exhibits.exhibit import Exhibit, table_of, text
 from revplan.exhibits.figures import Figure, FigureCells, Sentence, figure, joined, say
 from revplan.exhibits.fit import fitting
@@ -214,7 +214,8 @@ def calibration(year: Retrospective) -> Exhibit:
         return made.sharing()
     days = [show(day, "date") for day in judged["said_on"]]
     named = judged.assign(of=[f"{name}, seen on {day}" for name, day in zip(judged["period"], days, strict=True)])
-    return made.sharing().pictured(charts.forecasts(named, made.said, book.plan.currency))
+    parts = (("landing", "forecast, 8 of 10 cases", REQUIRED), ("actual", "actual", INK, "dashes"))
+    return made.sharing().pictured(drawn(made.said, named, "of", *parts, kind="money", currency=book.plan.currency))
 
 
 def _forecasts(year: Retrospective) -> Sentence:

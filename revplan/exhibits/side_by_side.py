@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from revplan.exhibits import charts
+from revplan.exhibits.chart import ATTENTION, PLAN, drawn
 from revplan.exhibits.exhibit import Exhibit, chart, table_of, text
 from revplan.exhibits.figures import OF_EXPECTED, FigureCells, of_year, year_cells
 from revplan.exhibits.fit import fitting
@@ -30,8 +30,11 @@ def ranges(book: Workbook) -> Exhibit:
         left = counted(len(every) - len(frame), "further scenario is", "further scenarios are")
         notes.append(f"{left} in the table only.")
     currency, said = book.plan.currency, conclusion(every, book.plan.currency)
-    drawn = chart(charts.ranges(frame, said, currency), frame, kinds_of("scenarios"), notes=notes)
-    return drawn.sharing(cells=_cells(book, frame))
+    parts = (("arr", "P50, P10 to P90", PLAN, "dots"), ("goal", "goal", ATTENTION, "dashes"))
+    named = frame.rename(columns={"arr_mid": "arr"})
+    described = drawn(said, named, "scenario", *parts, form="bars", kind="money", currency=currency)
+    made = chart(described, frame, kinds_of("scenarios"), notes=notes)
+    return made.sharing(cells=_cells(book, frame))
 
 
 OF_SCENARIO = {
