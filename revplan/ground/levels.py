@@ -80,7 +80,7 @@ def level_of(converted: np.ndarray, expected: np.ndarray, rests_on: int) -> Step
     """
     told = float(expected[:rests_on].sum())
     if len(converted) < FEWEST or not told > 0 or not float(converted[:rests_on].sum()) > 0:
-        return _usual(len(converted), rests_on)
+        return _of_few(converted, expected, rests_on)
     expected = expected * (float(converted[:rests_on].sum()) / told)
     steps = np.array(list(product(LEVEL_STEPS, SLOPE_STEPS, MONTH_ERRORS)))
     weight = np.log(_prior(steps))
@@ -109,17 +109,29 @@ def level_of(converted: np.ndarray, expected: np.ndarray, rests_on: int) -> Step
     return StepLevel(np.array(means), np.array(variances), float(weight @ alone), len(converted))
 
 
-def _usual(months: int, rests_on: int) -> StepLevel:
-    """A step that strays as usual: a level and single months that give a month's and a quarter's wins their usual variation.
+def _of_few(converted: np.ndarray, expected: np.ndarray, rests_on: int) -> StepLevel:
+    """A step of which few months can be compared: it strays as is usual, or as those few do, the more of them the more so.
 
-    The few months that the rate rests on were off on their own too. How far they are from the usual is not known: what
-    comes follows a Student law, whose P10 and P90 the variances are those of.
+    The usual variation counts for PRIOR_MONTHS of them. The months that the rate rests on were off on their own too; how
+    far is not known, so that what comes follows a Student law, whose P10 and P90 the variances are those of.
     """
     alone = (MONTH_CV**2 - USUAL_CV**2) / (1 - 1 / QUARTER)
     further = 1 + SPREAD_PER_YEAR * np.maximum(np.arange(1, MONTHS_AHEAD + 1) - QUARTER, 0) / 12
-    wider = float(stdtrit(rests_on - 1 + PRIOR_MONTHS, 0.9) / Z90) ** 2
+    scatter, freedom = _scatter(converted, expected)
+    known = PRIOR_MONTHS + freedom
+    wider = (PRIOR_MONTHS + scatter / MONTH_CV**2) / known * float(stdtrit(known, 0.9) / Z90) ** 2
     variance = wider * ((MONTH_CV**2 - alone) * further + alone / rests_on)
-    return StepLevel(np.ones(MONTHS_AHEAD), variance, wider * alone, months)
+    return StepLevel(np.ones(MONTHS_AHEAD), variance, wider * alone, len(converted))
+
+
+def _scatter(converted: np.ndarray, expected: np.ndarray) -> tuple[float, int]:
+    """The sum of the squares by which months are off their mean, beyond chance, and how many of them are free."""
+    freedom = len(converted) - 1
+    if freedom < 1 or not float(converted.sum()) > 0 or not float(expected.min()) > 0:
+        return 0.0, 0
+    expected = expected * (float(converted.sum()) / float(expected.sum()))
+    by_chance = freedom / len(expected) * float((1 / expected).sum())
+    return max(float(((converted / expected - 1) ** 2).sum()) - by_chance, 0.0), freedom
 
 
 def _spread(weight: np.ndarray, mean: np.ndarray, sd: np.ndarray) -> float:

@@ -115,9 +115,10 @@ def levels_of(now: PlannedYear) -> Iterator[str]:
     if short:
         step = min(short, key=lambda each: now.levels[each].months)
         months = counted(now.levels[step].months, "whole month", "whole months")
+        how = "as they did in those and as they usually do" if now.levels[step].months > 1 else "as they usually do"
         yield (
             f"Outcomes can be compared over {months} only, {FEWEST} are needed ({_step(titles, step)}): the band takes conversions to vary "
-            f"as they usually do, by {MONTH_CV:.0%} in a month and {USUAL_CV:.0%} in a quarter, is widened because so few "
+            f"{how}, by {MONTH_CV:.0%} in a month and {USUAL_CV:.0%} in a quarter, is widened because so few "
             "are known, and may still be too narrow."
         )
     else:

@@ -104,17 +104,35 @@ def test_months_that_are_off_on_their_own_widen_the_band_of_a_month_and_move_no_
 
 
 def test_fewer_than_six_months_stray_as_wins_usually_do_and_more_the_fewer_they_are() -> None:
-    def told(months: int) -> StepLevel:
-        return level_of(np.full(months, 60.0), np.full(months, 60.0), months)
+    """Months that are off by just the usual, one up and one down, say nothing else; only their number counts."""
 
-    assert not told(3).is_learnt
-    assert told(3).level == pytest.approx(1.0)
-    of_a_month = [float(np.sqrt(each.variance[0] + each.month_variance)) for each in map(told, (1, 2, 3, 5))]
+    def told(months: int) -> StepLevel:
+        off = np.resize([1.0, -1.0], months) * np.sqrt(MONTH_CV**2 * (months - 1) / months + 1 / 1e6)
+        return level_of(1e6 * (1 + off - off.mean()), np.full(months, 1e6), months)
+
+    assert not told(2).is_learnt
+    assert told(2).level == pytest.approx(1.0)
+    of_a_month = [float(np.sqrt(each.variance[0] + each.month_variance)) for each in map(told, (1, 2, 4))]
     assert of_a_month == sorted(of_a_month, reverse=True)
     assert of_a_month[-1] > MONTH_CV
-    of_many = level_of(np.zeros(0), np.full(2000, 60.0), 2000)  # no month to compare, though the rate rests on many
-    assert np.sqrt(of_many.variance[0] + of_many.month_variance) == pytest.approx(MONTH_CV, rel=1e-3)
-    assert np.sqrt(of_many.variance[0] + of_many.month_variance / 3) == pytest.approx(USUAL_CV, rel=1e-3)
+    alone = told(1)  # no month to compare it with: as far as is usual, and wider by the Student law of two months
+    wider = 1.8856 / 1.2816
+    alone_variance = (MONTH_CV**2 - USUAL_CV**2) * 1.5
+    assert np.sqrt(alone.month_variance) == pytest.approx(wider * np.sqrt(alone_variance), rel=1e-3)
+    assert np.sqrt(alone.variance[0]) == pytest.approx(wider * MONTH_CV, rel=1e-3)
+
+
+@pytest.mark.parametrize(("own", "at_least", "at_most"), [(0.1, 0.8, 0.95), (0.18, 0.75, 0.88), (0.4, 0.6, 0.8)])
+def test_few_months_tell_how_far_they_scatter(own: float, at_least: float, at_most: float) -> None:
+    """A band held 60 % of what came where months scatter by 30 %, and 97 % where by 10 %, when few months told nothing of it."""
+    rng, held = np.random.default_rng(11), []
+    for _ in range(1000):
+        came = rng.poisson(150 * np.exp(own * rng.standard_normal(6) - own**2 / 2)).astype(float)
+        past, mean = came[:-1], came[:-1].mean()
+        told = level_of(past, np.full(5, mean), 5)
+        half = 1.2816 * np.sqrt(told.variance[0] + told.month_variance + 1 / mean + 1 / (5 * mean))
+        held.append(abs(came[-1] / mean - 1) < half)
+    assert at_least < np.mean(held) < at_most
 
 
 @pytest.mark.parametrize("months", [1, 2, 4])
@@ -201,6 +219,9 @@ def test_what_is_said_of_levels_holds_and_is_said_only_where_it_does() -> None:
         "Outcomes can be compared over 1 whole month only, 6 are needed (Sql to Won): the band takes conversions to vary as they "
         "usually do, by 18% in a month and 14% in a quarter, is widened because so few are known, and may still be too narrow."
     )
+    (of_two,) = levels_of(from_march({LAST: level_of(np.array([3.0, 4.0]), np.array([3.0, 4.0]), 2)}))
+    assert "over 2 whole months only" in of_two
+    assert "to vary as they did in those and as they usually do, by 18%" in of_two
 
 
 # --- tails and windows ---------------------------------------------------------------------------
