@@ -365,7 +365,7 @@ class _Scanned:
         """The label that each text of a segment or source stands for."""
         if not file:
             return np.array(texts, dtype=object)
-        values = labels(Cells(self.tables[file].name, column, texts, range(len(texts)))).values
+        values = np.asarray(labels(Cells(self.tables[file].name, column, texts, range(len(texts))))[0], dtype=object)
         if EVERY in values and len(set(values.tolist())) > 1:
             raise DataError([called_every(self.source, key)])
         return values

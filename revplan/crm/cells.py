@@ -446,11 +446,12 @@ def stripped(cells: Cells) -> tuple[Texts, np.ndarray, Findings]:
     return Texts(said.texts, said.coded.codes), said.coded.of_rows(said.filled), said.found
 
 
-def labels(cells: Cells) -> Parsed:
-    """The labels of a column; missing ones are `unknown`."""
+def labels(cells: Cells) -> tuple[pd.Categorical, Findings]:
+    """The labels of a column, missing ones being the first category, `unknown`; and what was found on the way."""
     said = _said(cells)
     values = [text if here else UNKNOWN for text, here in zip(said.texts, said.filled.tolist(), strict=True)]
-    return Parsed(said.coded.of_rows(np.fromiter(values, dtype=object, count=len(values))), said.found)
+    codes, different = pd.factorize(np.array([UNKNOWN, *values], dtype=object))
+    return pd.Categorical.from_codes(said.coded.of_rows(codes[1:]), different), said.found
 
 
 def days(cells: Cells, date_format: str | None = None, zone: str | None = None) -> Parsed:

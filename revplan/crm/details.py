@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -31,9 +33,10 @@ from revplan.ground.errors import Fault, shown
 
 @dataclass(frozen=True, eq=False)
 class Details:
-    """What the CRM says about each record besides its stages: column -> values in record order."""
+    """What the CRM says about each record besides its stages."""
 
-    columns: dict[str, np.ndarray]
+    columns: dict[str, Any]
+    """Column -> its values by record: an array, of labels a pandas.Categorical."""
     found: Findings
     left_out: np.ndarray
     """Which records `names` leaves out, or have a cell that cannot be read."""
@@ -71,40 +74,54 @@ class _ColumnsRead:
 
     tables: Tables
     raw: RawRecords
-    columns: dict[str, np.ndarray] = field(default_factory=dict)
+    columns: dict[str, Any] = field(default_factory=dict)
     found: Findings = field(default_factory=Findings)
 
     def add(self, key: str, column: str, parsed: Parsed, missing: object) -> None:
-        """The values of a column; records without a row in its file are counted."""
+        """The values of a column."""
+        self.found += parsed.found
+        self.columns[key] = self._by_record(key, column, parsed.values, missing)
+
+    def add_labels(self, key: str, column: str) -> None:
+        """The labels of a column."""
+        labels, found = self.tables.labels(column)
+        self.found += found
+        codes = self._by_record(key, column, labels.codes, 0)
+        self.columns[key] = pd.Categorical.from_codes(codes, labels.categories)
+
+    def _by_record(self, key: str, column: str, values: np.ndarray, missing: object) -> np.ndarray:
+        """The values of a column by record; records without a row in its file are counted."""
         raw, file = self.raw, file_of(column)
         rows, is_money = raw.rows[file], key in MONEY
-        own = _summed(parsed.values, rows) if is_money else parsed.values
+        own = _summed(values, rows) if is_money else values
         values = per_record(own, rows, len(raw.records), missing)
         of = raw.money_of if is_money else raw.label_of if file == raw.main else None
         if of is not None:
             values = np.append(values, np.array([missing], dtype=values.dtype))[of]
         rowless = len(raw.records) - len(rows.positions) if of is None else int((of < 0).sum())
-        self.columns[key] = values
-        self.found += parsed.found + counted(key, f"missing: no row in {shown(file)}", rowless)
+        self.found += counted(key, f"missing: no row in {shown(file)}", rowless)
+        return values
 
     def add_names(self, key: str, column: str) -> Counter[str]:
         """The labels of a column, and how many records have each; what is strange about them is told, and merged where the CRM file says so."""
         crm = self.tables.source.crm
-        self.add(key, column, self.tables.labels(column), UNKNOWN)
-        values = self.columns[key]
-        counts = Counter(values.tolist())
+        self.add_labels(key, column)
+        counts = _counts(self.columns[key])
         same, found = quality.label_variants(key, counts)
         found += quality.dates_as_labels(key, counts)
         if listed := {str(label): each for label, each in (crm.expected or {}).items()}.get(key):
-            expected = [name for name in self.tables.labels(listed).values.tolist() if name != UNKNOWN]
+            expected = [name for name in self.tables.labels(listed)[0].categories if name != UNKNOWN]
             meant, strange = quality.unexpected_labels(key, counts, expected)
             same = {**{rare: meant.get(common, common) for rare, common in same.items()}, **meant}
             found += strange + quality.idle_names(key, counts, expected, same)
         if crm.merge_labels and same:
-            merged = np.array([same.get(value, value) for value in values.tolist()], dtype=object)
-            found += counted(key, "labels merged, as merge_labels asks", (merged != values).sum())
-            self.columns[key] = merged
-            counts = Counter(merged.tolist())
+            found += counted(
+                key,
+                "labels merged, as merge_labels asks",
+                sum(counts[rare] for rare, name in same.items() if name != rare),
+            )
+            self.columns[key] = _called(self.columns[key], same)
+            counts = _counts(self.columns[key])
         self.found += found
         return counts
 
@@ -113,7 +130,7 @@ class _ColumnsRead:
         origin: Origin | None = getattr(self.tables.source.crm, key)
         if origin is None or origin.column is None:
             value = origin.value if origin else EVERY
-            self.columns[key] = np.full(len(self.raw.records), value, dtype=object)
+            self.columns[key] = pd.Categorical.from_codes(np.zeros(len(self.raw.records), dtype=np.int8), [value])
             return
         if {EVERY} < self.add_names(key, origin.column).keys():
             self.found += Findings((called_every(self.tables.source, key),))
@@ -128,7 +145,7 @@ class _ColumnsRead:
             days = moments_in(self.tables, file_of(gone.at), gone)
             self.add("rejected", gone.at, Parsed(days.values, days.found), NEVER)
         if gone is not None and gone.reason:
-            self.add("rejected_reason", gone.reason, self.tables.labels(gone.reason), UNKNOWN)
+            self.add_labels("rejected_reason", gone.reason)
 
     def rename(self) -> np.ndarray:
         """Calls segments and sources as `names` says; which records it leaves out."""
@@ -136,32 +153,45 @@ class _ColumnsRead:
         for key, names in (source.crm.names or {}).items():
             if names is None:
                 continue
-            wanted, values = {tidy(label): label for label in names}, self.columns[key].tolist()
-            labels = [wanted.get(tidy(value)) for value in values]
-            told = Counter(label for label in labels if label is not None)
+            wanted, labels = {tidy(label): label for label in names}, self.columns[key]
+            counts = _counts(labels)
+            meant = {name: wanted[tidy(name)] for name in labels.categories if tidy(name) in wanted}
+            told: Counter[str] = Counter()
+            for name, label in meant.items():
+                told[label] += counts[name]
             self.found += Findings(
                 tuple(
                     Fault(
                         source.place(("names", key, label)),
-                        f"no record is of {key} {shown(label)!r}{did_you_mean(label, sorted(set(values)))}",
+                        f"no record is of {key} {shown(label)!r}{did_you_mean(label, sorted(counts))}",
                     )
                     for label in names
                     if not told[label]
                 )
             )
-            out = np.array([label is not None and names[label] is None for label in labels], dtype=bool)
+            unwanted = [name in meant and names[meant[name]] is None for name in labels.categories]
+            out = np.array(unwanted, dtype=bool)[labels.codes]
             pairs = {label: f"{shown(label)!r} {told[label]:,}" for label in names}
             renamed = [f"{pairs[label]} to {shown(name)!r}" for label, name in names.items() if name is not None]
             gone = ", ".join(pairs[label] for label, name in names.items() if name is None)
             self.found += counted(key, "renamed, as names asks", told.total() - out.sum(), "; ".join(renamed[:3]))
             what = f"set aside: of a {key} that names leaves out"
             self.found += counted("records", what, (out & ~left_out).sum(), gone)
-            called = [
-                value if label is None else names[label] or value for value, label in zip(values, labels, strict=True)
-            ]
-            self.columns[key] = np.array(called, dtype=object)
+            self.columns[key] = _called(labels, {name: names[label] or name for name, label in meant.items()})
             left_out |= out
         return left_out
+
+
+def _counts(labels: pd.Categorical) -> Counter[str]:
+    """How many records have each label that one has."""
+    counts = np.bincount(labels.codes, minlength=len(labels.categories)).tolist()
+    return Counter({name: count for name, count in zip(labels.categories, counts, strict=True) if count})
+
+
+def _called(labels: pd.Categorical, names: Mapping[str, str]) -> pd.Categorical:
+    """The labels, those in `names` by another one; what is called the same is one."""
+    codes, different = pd.factorize(np.array([names.get(name, name) for name in labels.categories], dtype=object))
+    return pd.Categorical.from_codes(codes[labels.codes], different)
 
 
 def called_every(source: CrmSource, key: str) -> Fault:
@@ -221,9 +251,10 @@ def _codes(tables: Tables, raw: RawRecords, amount: str, sign: str) -> tuple[np.
     column = said or _currency_column(tables, file_of(amount), column_of(amount))
     if not column:
         return np.full(len(raw.records), sign, dtype=object), ""
-    values = per_record(tables.labels(column).values, raw.rows[file_of(column)], len(raw.records), UNKNOWN)
-    found = [CODE.search(str(value)) for value in values]
-    return np.array([match[0] if match else "" for match in found], dtype=object), column
+    labels, _ = tables.labels(column)
+    found = [CODE.search(name) for name in labels.categories]
+    codes = np.array([match[0] if match else "" for match in found], dtype=object)
+    return codes[per_record(labels.codes, raw.rows[file_of(column)], len(raw.records), 0)], column
 
 
 def _currency_column(tables: Tables, file: str, amount: str) -> str:
@@ -299,4 +330,5 @@ def read_touches(tables: Tables, records: pd.Index) -> tuple[Touched | None, Fin
 def _labels_of(tables: Tables, column: str | None, rows: np.ndarray) -> np.ndarray:
     if column is None:
         return np.full(len(rows), UNKNOWN, dtype=object)
-    return tables.labels(f"{TOUCHES}.{column}").values[rows]
+    labels, _ = tables.labels(f"{TOUCHES}.{column}")
+    return np.asarray(labels[rows], dtype=object)

@@ -98,8 +98,8 @@ class Tables:
         named = (crm.amount.column if crm.amount else None, crm.cost, crm.product, crm.owner)
         return [column_of(each) for each in named if each and file_of(each) == file]
 
-    def labels(self, column: str) -> Parsed:
-        """The labels of file.column, one per row of the file."""
+    def labels(self, column: str) -> tuple[pd.Categorical, Findings]:
+        """The labels of file.column, one per row of the file, and what was found on the way."""
         return labels(self.cells(column))
 
     def days(self, column: str, cells: Cells | None = None) -> Parsed:

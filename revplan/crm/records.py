@@ -254,7 +254,8 @@ class Export:
     def labels(self) -> dict[str, pd.Categorical]:
         """Segment, source and what else is a text, by record: numbers of the few different ones there are."""
         columns = self.details.columns
-        return {key: pd.Categorical(columns[key]) for key in (*ORIGINS, *LABELS) if key in columns}
+        found = {key: columns[key].remove_unused_categories() for key in (*ORIGINS, *LABELS) if key in columns}
+        return {key: each.reorder_categories(sorted(each.categories)) for key, each in found.items()}
 
     def _records(self, moments: Moments) -> pd.DataFrame:
         """Table records: those that have entered a stage."""

@@ -102,7 +102,7 @@ def handovers(history: History, export: Export, plan: Plan, stage: str) -> pd.Da
             "rep": found["owner"].astype("str").to_numpy() if "owner" in found else UNKNOWN,
             "team": _teams(found, plan),
             **{name: in_utc(values.astype("datetime64[us]"), zone) for name, values in recorded.items()},
-            "reason": UNKNOWN if reasons is None else reasons[place],
+            "reason": UNKNOWN if reasons is None else np.asarray(reasons[place], dtype=object),
             "number": place,
         }
     )

@@ -307,8 +307,8 @@ def test_amounts_in_thousands_are_told() -> None:
 
 
 def test_missing_labels_are_unknown() -> None:
-    parsed = labels(column(" paid search ", "", "Select", "NA"))
-    assert parsed.values.tolist() == ["paid search", "unknown", "unknown", "NA"]
+    found, _ = labels(column(" paid search ", "", "Select", "NA"))
+    assert found.tolist() == ["paid search", "unknown", "unknown", "NA"]
 
 
 @pytest.mark.parametrize("share", [1, 3, 50])
@@ -383,7 +383,7 @@ def test_one_odd_text_among_plain_ones_is_seen_as_it_is_alone(text: str) -> None
 
 def test_texts_that_hide_nothing_are_not_looked_at_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(read_cells, "visible", lambda text: pytest.fail(f"{text!r} was looked at"))
-    assert labels(column("web", "", "trade fair", "n/a")).values.tolist() == ["web", "unknown", "trade fair", "unknown"]
+    assert labels(column("web", "", "trade fair", "n/a"))[0].tolist() == ["web", "unknown", "trade fair", "unknown"]
 
 
 def test_ids_of_every_kind_in_one_column_are_each_compared_by_their_own_rule() -> None:

@@ -17,7 +17,7 @@ from revplan.funnel import tables as sheets
 from revplan.funnel.pipeline import OpenGroup
 from revplan.funnel.year import PlannedYear, QuarterResult, Snapshot, plan_year, recovered_by
 from revplan.plan.model import Plan
-from revplan.workbook.signing import commit_choices, commit_choices_table
+from revplan.workbook.signing import commit_choices_table
 from revplan.workbook.workbook import Workbook, plan_answer
 
 Z90 = 1.2815515655446004  # 90 % quantile of the standard normal
@@ -594,6 +594,10 @@ def test_the_commit_is_restated_in_every_stage() -> None:
     assert stages["commit"]["lead"] == pytest.approx(sum(n for month, n in leads.items() if month < "2028"))
 
 
+def choices_of(plan: Plan) -> pd.DataFrame:
+    return commit_choices_table(plan_year(plan, Snapshot()))
+
+
 @pytest.mark.parametrize(
     ("stages", "acv", "stage"),
     [
@@ -607,25 +611,25 @@ def test_the_commit_is_restated_in_every_stage() -> None:
     ],
 )
 def test_which_stage_to_sign_follows_from_the_mean_deal(stages: str, acv: float, stage: str) -> None:
-    choices = commit_choices(chain(stages), acv)
-    assert [choice.stage for choice in choices if choice.suggested] == [stage]
-    assert [choice.stage for choice in choices] == list(chain(stages).stage_ids)
-    assert all(choice.reason for choice in choices)
+    choices = choices_of(chain(stages, acv))
+    assert choices["stage"][choices["suggested"]].tolist() == [stage]
+    assert choices["stage"].tolist() == list(chain(stages).stage_ids)
+    assert choices["reason"].all()
 
 
 def test_the_reasons_against_leads_and_against_arr_are_said() -> None:
-    reasons = {choice.stage: choice.reason for choice in commit_choices(chain(), 20_000.0)}
+    reasons = choices_of(chain()).set_index("stage")["reason"]
     assert "disputes over quality" in reasons["lead"]
     assert "nurturing is not rewarded" in reasons["lead"]
     assert "best efforts" in reasons["won"]
     assert "$20,000 is too small" in reasons["sqo"]
     assert "50,000" in reasons["sqo"]
-    assert "enough for it" in {choice.stage: choice.reason for choice in commit_choices(chain(), 80_000.0)}["sqo"]
+    assert "enough for it" in choices_of(chain(acv=80_000.0)).set_index("stage")["reason"]["sqo"]
 
 
 @pytest.mark.parametrize(("signed", "suggested"), [("sal", "sal"), ("mql", "mql"), ("lead", "sql"), ("sqo", "sql")])
 def test_a_stage_of_the_middle_is_kept_and_marked(signed: str, suggested: str) -> None:
-    table = commit_choices_table(plan_year(chain(commit={"stage": signed}), Snapshot()))
+    table = choices_of(chain(commit={"stage": signed}))
     assert table[table["signed"]]["stage"].tolist() == [signed]
     assert table[table["suggested"]]["stage"].tolist() == [suggested]
 
