@@ -349,7 +349,8 @@ def commit_choices_table(year: PlannedYear) -> pd.DataFrame:
     Mom and Dad of Revenue".
     """
     plan = year.plan
-    mean_acv = float(year.wins @ year.acv / year.wins.sum()) if year.wins.sum() > 0 else float(year.acv.mean())
+    mean = float(year.wins @ year.acv / year.wins.sum()) if year.wins.sum() > 0 else float(year.acv.mean())
+    mean_acv = round(mean, 2)  # to the cent: a mean of many is off in its last bits, and bounds are round numbers
     suggested = _suggested(plan, mean_acv)
     rows = (
         (stage, stage == suggested, stage == plan.commit_stage, _reason(plan, stage, suggested, mean_acv))

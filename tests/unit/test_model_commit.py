@@ -617,6 +617,15 @@ def test_which_stage_to_sign_follows_from_the_mean_deal(stages: str, acv: float,
     assert choices["reason"].all()
 
 
+def test_a_mean_deal_at_the_bound_is_at_it_whatever_cells_it_is_the_mean_of() -> None:
+    ids = ("lead", "mql", "sql", "sal", "sqo", "won")
+    steps = [{"from": start, "to": end, "rate": 0.5} for start, end in pairwise(ids)]
+    shares = (0.058, 0.205, 0.737)  # the mean is off in its last bits
+    segments = {f"s{number}": {"acv": 50_000.0, "share": share} for number, share in enumerate(shares)}
+    choices = choices_of(plan_of({}, stages="saastr", transitions=steps, segments=segments))
+    assert choices["stage"][choices["suggested"]].tolist() == ["sqo"]
+
+
 def test_the_reasons_against_leads_and_against_arr_are_said() -> None:
     reasons = choices_of(chain()).set_index("stage")["reason"]
     assert "disputes over quality" in reasons["lead"]
