@@ -186,6 +186,8 @@ def _moved(
     moments: Moments, said: tuple[str, str, str], moment: np.ndarray, other: np.ndarray, rows: np.ndarray
 ) -> Findings:
     """Lines for moments of a stage moved to the `other` ones: on the same day only the time of day disagrees."""
+    if not rows.any():
+        return Findings()
     stage, of_days, of_times = said
     days, others = moment.astype("datetime64[D]"), other.astype("datetime64[D]")
     apart = rows & (days != others)
