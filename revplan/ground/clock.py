@@ -1,18 +1,22 @@
 """The pace at which deals close through the calendar: a clock that counts days of work instead of days.
 
 Where deals close in bursts at the ends of quarters, or are dated at the ends of months, how long they take says little
-of when they close. Counted in days of work, of which a quarter has as many as days, delays are smooth again.
+of when they close. Counted in days of work, of which a quarter has as many as days, delays are smooth again. Where deals
+take longer from year to year, a past day had the work of several of today's.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from bisect import bisect_left
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 START, END = np.datetime64("1980-01", "M"), np.datetime64("2101-01", "M")  # a clock runs evenly before and after
 MONTH_LONGEST, QUARTER_LONGEST = 31, 92
+YEAR_DAYS = 365.25
+MOST_WORK = 8.0  # times today's that a past day had, or had not, at most
 ROUNDING = 1e-6  # of sums of speeds: what is a whole day of work but for that is one
 
 
@@ -36,6 +40,20 @@ class Clock:
     """On a quarter's last day, the day before it, ...: 92 of them."""
     phase: int
     """Months from the end of a quarter of the calendar year to that of a quarter."""
+    slowing: float = 0.0
+    """Growth a year of the logarithm of how long things take, up to the last day known; the pace of that day stays."""
+    today: int = 0
+    """The last day known, where there is a slowing. [days since 1970]"""
+
+    @property
+    def yearly(self) -> float:
+        """How long things take, over how long they took a year before. [ratio]"""
+        return float(np.exp(self.slowing))
+
+    @property
+    def is_even(self) -> bool:
+        """Whether all days of a quarter have as much work, but for a slowing from year to year."""
+        return len({*self.month}) == 1 and len({*self.quarter}) == 1
 
     @cached_property
     def _done(self) -> tuple[int, np.ndarray]:
@@ -52,7 +70,19 @@ class Clock:
         """Work done by some moments; at the ends of quarters it is the time itself. [days since 1970]"""
         first, done = self._done
         inside = np.clip(moments, first, first + len(done) - 1)
-        return np.interp(inside, first + np.arange(len(done)), done) + (moments - inside)
+        found: np.ndarray = np.interp(inside, first + np.arange(len(done)), done) + (moments - inside)
+        if not self.slowing:
+            return found
+        past, growth = np.maximum(self._now - found, 0.0), self.slowing / YEAR_DAYS
+        near = np.minimum(past, np.log(MOST_WORK) / abs(growth))
+        before = (past - near) * (MOST_WORK if growth > 0 else 1 / MOST_WORK)
+        slowed: np.ndarray = found + past - np.expm1(growth * near) / growth - before
+        return slowed
+
+    @cached_property
+    def _now(self) -> float:
+        """Work done by the evening of the last day known. [days since 1970]"""
+        return float(replace(self, slowing=0.0).worked(np.array(self.today + 1.0)))
 
     def of(self, days: np.ndarray, within: np.ndarray | float = 0.5) -> np.ndarray:
         """The day of work when a part `within` of each of `days` is over. [days since 1970]"""
@@ -64,8 +94,9 @@ class Clock:
 
     def day_of(self, work: int) -> int:
         """The first day whose middle lies in a day of work, or after it. [days since 1970]"""
-        near = np.arange(work - QUARTER_LONGEST, work + QUARTER_LONGEST)
-        return int(near[np.searchsorted(self.of(near), work)])
+        first, done = self._done
+        days = range(first, first + len(done))
+        return days[bisect_left(days, work, key=lambda day: int(self.of(np.array(day))))]
 
 
 @dataclass(frozen=True)

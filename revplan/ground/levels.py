@@ -118,8 +118,8 @@ def _of_few(converted: np.ndarray, expected: np.ndarray, rests_on: int) -> StepL
     alone = (MONTH_CV**2 - USUAL_CV**2) / (1 - 1 / QUARTER)
     further = 1 + SPREAD_PER_YEAR * np.maximum(np.arange(1, MONTHS_AHEAD + 1) - QUARTER, 0) / 12
     scatter, freedom = _scatter(converted, expected)
-    known = PRIOR_MONTHS + freedom
-    wider = (PRIOR_MONTHS + scatter / MONTH_CV**2) / known * float(stdtrit(known, 0.9) / Z90) ** 2
+    months = PRIOR_MONTHS + freedom
+    wider = (PRIOR_MONTHS + scatter / MONTH_CV**2) / months * float(stdtrit(months, 0.9) / Z90) ** 2
     variance = wider * ((MONTH_CV**2 - alone) * further + alone / rests_on)
     return StepLevel(np.ones(MONTHS_AHEAD), variance, wider * alone, len(converted))
 

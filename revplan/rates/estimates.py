@@ -212,16 +212,16 @@ LEVEL_DAYS, LEVEL_MONTHS = 30, 36  # days told together where a step's level is 
 def step_levels(history: History | Counted) -> dict[tuple[str, str], StepLevel]:
     """The level of every step that `history` holds a conversion of, by its stages.
 
-    A last step that goes by a clock has none once there are months enough to look for one: what ended on a day of much
+    A last step whose wins bunch has none once there are months enough to look for one: what ended on a day of much
     work is spread evenly over it, so that its last days of work do not tell how it runs lately.
     """
     spells, clock = spells_of(history), clock_of(history)
     pairs = list(pairwise(history.stages))
     found = {}
     for stage, pair in enumerate(pairs):
-        by_clock = clock is not None and stage == len(pairs) - 1
-        counted = _months(on_clock(spells, clock) if clock is not None and by_clock else spells, stage)
-        if counted is not None and not (by_clock and len(counted[0]) >= FEWEST_MONTHS):
+        timed = clock if stage == len(pairs) - 1 else None
+        counted = _months(on_clock(spells, timed) if timed is not None else spells, stage)
+        if counted is not None and (timed is None or timed.is_even or len(counted[0]) < FEWEST_MONTHS):
             found[pair] = level_of(*counted)
     return found
 

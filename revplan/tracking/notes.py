@@ -111,6 +111,10 @@ def levels_of(now: PlannedYear) -> Iterator[str]:
         if abs(now.levels[step].coming - 1) >= MOVED:
             often = f"{now.levels[step].coming:.2f} times as often as its rate says"
             yield f"{_step(titles, step)} is expected to convert {often}, as it did lately."
+    clock = now.snapshot.clock
+    if clock is not None and clock.slowing:
+        longer = f"{clock.yearly:.2f} times as long as a year before"
+        yield f"{_step(titles, steps[-1])} takes {longer}: the landing counts on the pace of today, and on none slower or faster."
     short = [step for step in recorded if not now.levels[step].is_learnt]
     if short:
         step = min(short, key=lambda each: now.levels[each].months)

@@ -17,7 +17,7 @@ from revplan.ground.clock import Ahead, Clock, days_left
 from revplan.ground.lag import Lag
 from revplan.plan.model import Plan
 from revplan.plan.parts import Scenario
-from revplan.rates.closings import bunching, clock_of, closing_notes
+from revplan.rates.closings import clock_of, closing, closing_notes
 from revplan.rates.estimates import estimate_transitions, step_levels
 from revplan.rates.forecast import forecast_wins
 from revplan.simulation.scenarios import scenario_year
@@ -47,11 +47,21 @@ def day(text: str) -> int:
     return int(np.datetime64(text).astype(np.int64))
 
 
-def lived(clock: Clock, seed: int, size: int = 2800, days: int = 700, dated: str = "") -> History:
-    """Deals whose last step goes by `clock`; wins dated at the ends of their months where `dated` says so."""
+def lived(
+    clock: Clock,
+    seed: int,
+    size: int = 2800,
+    days: int = 700,
+    dated: str = "",
+    rates: tuple[float, float] = (0.25, 0.25),
+) -> History:
+    """Deals whose last step goes by `clock`; wins dated at the ends of their months where `dated` says so.
+
+    `rates` are those of the first and of the last to enter.
+    """
     rng = np.random.default_rng(seed)
     entered = day("2024-01-01") + np.sort(rng.random(size)) * days
-    wins = rng.random(size) < 0.25
+    wins = rng.random(size) < np.linspace(*rates, size)
     at = np.arange(day("2024-01-01"), day("2024-01-01") + days + 2000)
     done = np.interp(clock.worked(entered) + rng.exponential(40, size), clock.worked(at), at)
     if dated:
@@ -144,7 +154,7 @@ def test_bursts_bring_open_records_in_at_the_end_of_the_quarter_and_no_more_of_t
 
 @pytest.mark.parametrize(("clock", "of", "last"), [(QUARTERS, "quarter", 12), (MONTHS, "month", 1)])
 def test_the_clock_of_a_company_is_found(clock: Clock, of: str, last: int) -> None:
-    found = bunching(lived(clock, 5))
+    found = closing(lived(clock, 5)).bunching
     assert found is not None
     assert (found.of, found.last) == (of, last)
     days = np.arange(day("2026-01-01"), day("2026-12-31"))
@@ -153,7 +163,7 @@ def test_the_clock_of_a_company_is_found(clock: Clock, of: str, last: int) -> No
 
 
 def test_quarters_of_a_fiscal_year_of_its_own_are_found() -> None:
-    found = bunching(lived(Clock((1.0,) * 31, (4.0,) * 12 + (1.0,) * 80, 1), 7))
+    found = closing(lived(Clock((1.0,) * 31, (4.0,) * 12 + (1.0,) * 80, 1), 7)).bunching
     assert found is not None
     assert found.clock.phase == 1
 
@@ -161,7 +171,7 @@ def test_quarters_of_a_fiscal_year_of_its_own_are_found() -> None:
 def test_quarters_whose_last_month_brings_most_have_a_clock() -> None:
     """Half as fast in the first month, a good deal faster in the last: no burst of days, and yet no even pace."""
     back_loaded = Clock((1.0,) * 31, (1.7,) * 31 + (0.8,) * 30 + (0.5,) * 31, 0)
-    found = bunching(lived(back_loaded, 5))
+    found = closing(lived(back_loaded, 5)).bunching
     assert found is not None
     assert (found.of, found.last) == ("quarter", 31)
     days = np.arange(day("2026-01-01"), day("2026-12-31"))
@@ -221,3 +231,75 @@ def test_a_running_year_has_one_landing_by_its_clock_whoever_asks() -> None:
     assert told.commit_wins[0, quarter].sum() > 1.05 * plain.commit_wins[0, quarter].sum()
     again = scenario_year(told, told.plan, Scenario())
     assert again.commit_wins == pytest.approx(told.commit_wins)
+
+
+# --- deals that slow down ------------------------------------------------------------------------
+
+
+def slowing(yearly: float, quarter: tuple[float, ...] = (1.0,) * 92, days: int = 700) -> Clock:
+    """Deals that take exp(yearly) times as long from year to year, up to the last day of `lived`."""
+    return Clock((1.0,) * 31, quarter, 0, yearly, day("2024-01-01") + days)
+
+
+def test_a_past_day_had_the_work_of_several_where_deals_slow_down_and_a_day_ahead_has_its_own() -> None:
+    clock, now = slowing(0.5), day("2024-01-01") + 700
+    ahead = now + np.arange(1, 400)
+    assert clock.worked(ahead) == pytest.approx(ahead)
+    a_year_ago = float(clock.worked(np.array(now + 1 - 365.25)))
+    assert now + 1 - a_year_ago == pytest.approx(365.25 * (np.exp(0.5) - 1) / 0.5)
+    assert now + 1 - float(slowing(-0.5).worked(np.array(now + 1 - 365.25))) == pytest.approx(
+        365.25 * (1 - np.exp(-0.5)) / 0.5
+    )
+    long_ago = clock.worked(np.array([0, 1]))  # no more than eight times as much, however long ago
+    assert long_ago[1] - long_ago[0] == pytest.approx(8.0)
+    for days in (3, 90, 365, 900):
+        work = int(clock.of(np.array([now - days]))[0])
+        assert clock.day_of(work) == now - days
+
+
+@pytest.mark.parametrize("yearly", [-0.6, 0.6])
+def test_deals_that_take_longer_or_less_long_are_told_at_the_pace_of_today(yearly: float) -> None:
+    history = lived(slowing(yearly), 21, 9000)
+    assert closing(history).slowing == pytest.approx(yearly, abs=0.2)
+    row = in_work(history)
+    assert row["median_days"] == pytest.approx(40 * np.log(2), rel=0.18)
+    assert row["p90_days"] == pytest.approx(40 * np.log(10), rel=0.18)
+    assert row["rate"] == pytest.approx(0.25, rel=0.12)
+    (line,) = closing_notes(history)
+    times = f"{np.exp(closing(history).slowing):.2f}"
+    assert line.startswith(f"sqo to won: conversions take {times} times as long as a year before, by more than luck")
+
+
+def test_what_open_deals_and_new_ones_bring_in_a_month_is_told_at_the_pace_of_today() -> None:
+    """Where the mean delay has grown from 13 to 40 days, the next month brought a fifth less than was told."""
+    clock, months = slowing(0.6), []
+    for seed in range(4):
+        whole = lived(clock, 40 + seed, 3360, 840)  # lives on for 140 days at the pace of day 700
+        rows = whole.stage_history[whole.stage_history["entered_on"] < np.datetime64("2025-12-02")]
+        known = History(whole.stages, rows, whole.records[whole.records["record"].isin(rows["record"])], (), date(2025, 12, 1), "")  # fmt: skip
+        won = whole.stage_history["entered_on"].where(whole.stage_history["stage"] == "won")
+        came = won.between(np.datetime64("2025-12-02"), np.datetime64("2026-01-01")) & whole.stage_history["record"].isin(rows["record"])  # fmt: skip
+        months.append((forecast_wins(known, 1).from_known.wins.mean, int(came.sum())))
+    told, came = np.array(months).sum(axis=0)
+    assert told == pytest.approx(came, rel=0.12)
+
+
+def test_a_slowing_is_not_seen_where_there_is_none_even_if_the_rate_moves() -> None:
+    """Of 40 companies at one pace at most one is said to slow down; a rate that halves or doubles is none."""
+    for rates in ((0.25, 0.25), (0.35, 0.15), (0.15, 0.35)):
+        assert sum(closing(lived(EVEN, seed, 700, rates=rates)).slowing != 0 for seed in range(200, 240)) <= 1
+    assert closing(lived(slowing(0.6, days=500), 21, days=500)).slowing == 0  # a season may look like it
+
+
+def test_deals_may_bunch_and_slow_down() -> None:
+    history = lived(slowing(0.6, (4.0,) * 12 + (1.0,) * 80), 5, 4000)
+    found = closing(history)
+    assert found.bunching is not None
+    assert found.slowing == pytest.approx(0.6, abs=0.25)
+    assert len(closing_notes(history)) == 2
+    assert clock_of(history) == Clock(found.bunching.clock.month, found.bunching.clock.quarter, 0, found.slowing, day("2024-01-01") + 700)  # fmt: skip
+
+
+def test_a_step_that_slows_down_has_a_level_and_runs_as_often_as_its_rate_says() -> None:
+    levels = step_levels(lived(slowing(0.6), 21))
+    assert levels["sqo", "won"].coming == pytest.approx(1.0, abs=0.1)

@@ -219,6 +219,13 @@ def test_what_is_said_of_levels_holds_and_is_said_only_where_it_does() -> None:
         "Outcomes can be compared over 1 whole month only, 6 are needed (Sql to Won): the band takes conversions to vary as they "
         "usually do, by 18% in a month and 14% in a quarter, is widened because so few are known, and may still be too narrow."
     )
+    slower = Snapshot(clock=Clock((1.0,) * 31, (1.0,) * 92, 0, 0.5, int(np.datetime64("2026-02-28").astype(np.int64))))
+    even = Snapshot(clock=Clock((1.0,) * 31, (1.0,) * 92, 0))
+    said, _ = levels_of(from_march({LAST: straying(1.01, 0.1), **first}, slower))
+    assert said == (
+        "Sql to Won takes 1.65 times as long as a year before: the landing counts on the pace of today, and on none slower or faster."
+    )
+    assert list(levels_of(from_march({LAST: straying(1.01, 0.1), **first}, even))) == [instead]
     (of_two,) = levels_of(from_march({LAST: level_of(np.array([3.0, 4.0]), np.array([3.0, 4.0]), 2)}))
     assert "over 2 whole months only" in of_two
     assert "to vary as they did in those and as they usually do, by 18%" in of_two
