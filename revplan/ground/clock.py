@@ -16,6 +16,8 @@ import numpy as np
 START, END = np.datetime64("1980-01", "M"), np.datetime64("2101-01", "M")  # a clock runs evenly before and after
 MONTH_LONGEST, QUARTER_LONGEST = 31, 92
 YEAR_DAYS = 365.25
+AHEAD = 1826  # days of a slowing ahead that are told one by one
+FADING = 285.0  # days in which a slowing fades to a third, as the slope of a level does
 MOST_WORK = 8.0  # times today's that a past day had, or had not, at most
 ROUNDING = 1e-6  # of sums of speeds: what is a whole day of work but for that is one
 
@@ -41,7 +43,7 @@ class Clock:
     phase: int
     """Months from the end of a quarter of the calendar year to that of a quarter."""
     slowing: float = 0.0
-    """Growth a year of the logarithm of how long things take, up to the last day known; the pace of that day stays."""
+    """Growth a year of the logarithm of how long things take, up to the last day known; after it it fades."""
     today: int = 0
     """The last day known, where there is a slowing. [days since 1970]"""
 
@@ -73,10 +75,14 @@ class Clock:
         found: np.ndarray = np.interp(inside, first + np.arange(len(done)), done) + (moments - inside)
         if not self.slowing:
             return found
-        past, growth = np.maximum(self._now - found, 0.0), self.slowing / YEAR_DAYS
+        past, ahead = np.maximum(self._now - found, 0.0), np.maximum(found - self._now, 0.0)
+        growth = self.slowing / YEAR_DAYS
         near = np.minimum(past, np.log(MOST_WORK) / abs(growth))
         before = (past - near) * (MOST_WORK if growth > 0 else 1 / MOST_WORK)
-        slowed: np.ndarray = found + past - np.expm1(growth * near) / growth - before
+        days = np.arange(AHEAD + 1)
+        pace = np.exp(-growth * FADING * (1 - np.exp(-(days + 0.5) / FADING)))
+        after = np.interp(ahead, days, np.append(0.0, np.cumsum(pace[:-1]))) + np.maximum(ahead - AHEAD, 0) * pace[-1]
+        slowed: np.ndarray = np.minimum(found, self._now) + past - np.expm1(growth * near) / growth - before + after
         return slowed
 
     @cached_property

@@ -33,6 +33,7 @@ SILENCE = 5.0  # conversions missing where none are recorded: by chance once in 
 SILENT_SHARE = 0.02  # a time with at most this share of the conversions expected was not recorded
 CANDIDATES = 60  # first days with a conversion that are tried as the day recording began
 LONGEST_LAG = 60  # months
+LATELY = 90  # days that are compared with those before
 LOADED, LOADED_RECORDS = 10.0, 100.0  # times a usual day's entries, and entries, from which a day is no flow
 
 
@@ -141,6 +142,17 @@ def _silence_before(cohort: Cohort, window: int) -> float:
 
 def _silent(recorded: int, expected: float) -> bool:
     return expected >= recorded + SILENCE and recorded <= SILENT_SHARE * expected
+
+
+def well_recorded(cohort: Cohort, on_file: int) -> int:
+    """The days whose conversions are held against each other. [days]
+
+    Where outcomes began to be recorded late, the first of them carry what was missed before: who had gone on unseen shows
+    up at a later stage only, as if two steps came at once. So days for nine in ten conversions, LATELY at least, are left out.
+    """
+    if cohort.window >= on_file - LATELY:
+        return cohort.window
+    return max(cohort.window - max(LATELY, int(np.quantile(cohort.delay, 0.9))), 0)
 
 
 @dataclass(frozen=True, eq=False)

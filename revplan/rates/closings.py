@@ -31,7 +31,7 @@ from scipy.special import bdtrc, xlogy
 from revplan.crm.counted import Counted
 from revplan.crm.records import History
 from revplan.ground.clock import MONTH_LONGEST, QUARTER_LONGEST, YEAR_DAYS, Clock, days_left
-from revplan.ground.cohorts import conversions_by_day, recorded_window
+from revplan.ground.cohorts import conversions_by_day, recorded_window, well_recorded
 from revplan.rates.hazards import BANDS
 from revplan.rates.parts import StageEntries, entered_stage
 from revplan.rates.spells import NEVER, Spells, counted_spells
@@ -51,6 +51,8 @@ SLOWINGS = np.linspace(-1.2, 1.2, 25)  # growth a year of the logarithm of the d
 USUAL_SLOWING, KEEPS_PACE = 0.5, 0.8  # its usual size, and how likely it is none, before a look
 SURE = 0.2  # chance that there is none below which there is one
 BLOCK = 30  # days told together
+MOST_ROWS = 200_000  # looked at: of more, every second, third, ...
+CURVES = 2  # times the curve is drawn: as it is, and as it is once delays are stretched
 BEND = 3  # degree of the curve of chances by the logarithm of age
 MOST_FACTOR = 5.0  # logarithm of the most that a stretch changes a chance by
 
@@ -138,7 +140,7 @@ def _slowing_note(seen: Closing) -> tuple[str, ...]:
     longer = f"{seen.clock.yearly:.2f} times as long as a year before"
     return (
         f"{seen.step[0]} to {seen.step[1]}: conversions take {longer}, by more than luck explains. Delays are told at the pace of "
-        "today, which the forecast, the open pipeline and the landing expect to stay as it is; ask what changed.",
+        "today; the forecast, the open pipeline and the landing expect the change to go on and to fade; ask what changed.",
     )
 
 
@@ -244,10 +246,12 @@ def slowing_of(spells: Spells) -> float:
     entered = entered_stage(spells, len(spells.stages) - 2)
     if entered.number(entered.delay >= 0) < FEWEST:
         return 0.0
-    window = min(recorded_window(entered.cohort.ordered()), int(entered.age.max()))
+    whole = entered.cohort.ordered()
+    window = well_recorded(whole.since(recorded_window(whole)), spells.day - int(spells.entered.min()))
     if window < LONG_ENOUGH:
         return 0.0
     of_cell, segments = spells.codes(0)
+    entered = entered.at(slice(None, None, len(entered.age) // MOST_ROWS + 1))
     by_segment = entered.by(of_cell[entered.cell], len(segments))
     likely = sum(
         (_likely(*_by_age_and_date(each, window)) for each in by_segment if len(each.age)), np.zeros(len(SLOWINGS))
@@ -288,19 +292,24 @@ def _likely(converted: np.ndarray, days: np.ndarray) -> np.ndarray:
     if by_band.sum() < FEWEST:
         return np.zeros(len(SLOWINGS))
     days = np.maximum(days, converted)
-    _, chances = _fitted_levels(converted, days)
-    seen = by_band > 0
-    least, most = AT_AGE[seen].min(), AT_AGE[seen].max()
-    curve = np.polynomial.Polynomial.fit(
-        AT_AGE[seen], np.log(chances[seen]), min(BEND, int(seen.sum()) - 1), w=np.sqrt(by_band[seen])
-    )
     ago = (np.arange(len(days)) + 0.5)[:, None] * BLOCK / YEAR_DAYS
     ago = ago - float(converted.sum(axis=1) @ ago[:, 0] / by_band.sum())  # the chances are those of the middle
-    found = []
-    for slowing in SLOWINGS:
-        moved = curve(np.clip(AT_AGE + slowing * ago, least, most)) - curve(np.clip(AT_AGE, least, most))
-        found.append(_fitted_levels(converted, days * np.exp(np.clip(moved, -MOST_FACTOR, MOST_FACTOR)))[0])
-    return np.array(found)
+    seen, likeliest = by_band > 0, 0.0
+    least, most = AT_AGE[seen].min(), AT_AGE[seen].max()
+    times, found = np.ones_like(days), np.zeros(len(SLOWINGS))
+    for _ in range(CURVES):
+        chances = _fitted_levels(converted, days * times)[1]
+        bend = min(BEND, int(seen.sum()) - 1)
+        curve = np.polynomial.Polynomial.fit(AT_AGE[seen], np.log(chances[seen]), bend, w=np.sqrt(by_band[seen]))
+
+        def stretched(slowing: float, curve: np.polynomial.Polynomial = curve) -> np.ndarray:
+            moved = curve(np.clip(AT_AGE + slowing * ago, least, most)) - curve(np.clip(AT_AGE, least, most))
+            return np.exp(np.clip(moved, -MOST_FACTOR, MOST_FACTOR))
+
+        found = np.array([_fitted_levels(converted, days * stretched(each))[0] for each in SLOWINGS])
+        likeliest = float(SLOWINGS[(found - 0.5 * (SLOWINGS / USUAL_SLOWING) ** 2).argmax()])
+        times = stretched(likeliest)
+    return found
 
 
 def _fitted_levels(converted: np.ndarray, days: np.ndarray) -> tuple[float, np.ndarray]:

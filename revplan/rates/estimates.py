@@ -39,7 +39,16 @@ from revplan.crm.mapping import EVERY
 from revplan.crm.records import History
 from revplan.ground.calendar import MONTH_DAYS
 from revplan.ground.clock import Clock
-from revplan.ground.cohorts import Cohort, DayLag, Estimate, conversions_by_day, own_estimate, recorded_window
+from revplan.ground.cohorts import (
+    LATELY,
+    Cohort,
+    DayLag,
+    Estimate,
+    conversions_by_day,
+    own_estimate,
+    recorded_window,
+    well_recorded,
+)
 from revplan.ground.levels import FEWEST as FEWEST_MONTHS
 from revplan.ground.levels import StepLevel, level_of
 from revplan.ground.tables import from_rows
@@ -55,7 +64,6 @@ REPLAYS, STEP, AHEAD = 12, 30, 90  # days replayed, how far apart, and days fore
 FEWEST_REPLAYS = 3  # of them that a shorter window must have been better in: one quarter is no record
 FEWEST = 30  # conversions a window needs, now and in every replay
 FEWEST_LATELY = 10  # conversions expected in the last 90 days, and before, from which they are compared
-LATELY = 90  # days that are compared with those before
 LEVEL = 10.0  # conversions that the level of all sources counts for in that of one
 
 
@@ -157,7 +165,7 @@ def against_expected(cohort: Cohort, sources: Sequence[Cohort], on_file: int = 0
     """
     cohort, sources = cohort.as_flow(), [each.as_flow() for each in sources]
     chances = cohort.chances()
-    watched = _well_recorded(cohort, on_file)
+    watched = well_recorded(cohort, on_file)
     ago = (cohort.age - cohort.delay)[chances[cohort.delay] > 0]
     expected = np.zeros(cohort.window + 1)
     for each in sources:
@@ -193,17 +201,6 @@ def as_unlikely(converted: int, number: int, share: float) -> float:
         + float(bdtrc(high - 1, number, share) if high <= number else 0.0),
         1.0,
     )
-
-
-def _well_recorded(cohort: Cohort, on_file: int) -> int:
-    """The days whose conversions are held against each other. [days]
-
-    Where outcomes began to be recorded late, the first of them carry what was missed before: who had gone on unseen shows
-    up at a later stage only, as if two steps came at once. So days for nine in ten conversions, LATELY at least, are left out.
-    """
-    if cohort.window >= on_file - LATELY:
-        return cohort.window
-    return max(cohort.window - max(LATELY, int(np.quantile(cohort.delay, 0.9))), 0)
 
 
 LEVEL_DAYS, LEVEL_MONTHS = 30, 36  # days told together where a step's level is looked for, and how many of them

@@ -114,7 +114,7 @@ def levels_of(now: PlannedYear) -> Iterator[str]:
     clock = now.snapshot.clock
     if clock is not None and clock.slowing:
         longer = f"{clock.yearly:.2f} times as long as a year before"
-        yield f"{_step(titles, steps[-1])} takes {longer}: the landing counts on the pace of today, and on none slower or faster."
+        yield f"{_step(titles, steps[-1])} takes {longer}: the landing starts from the pace of today, and counts on a change that goes on and fades."
     short = [step for step in recorded if not now.levels[step].is_learnt]
     if short:
         step = min(short, key=lambda each: now.levels[each].months)

@@ -237,14 +237,18 @@ def test_a_running_year_has_one_landing_by_its_clock_whoever_asks() -> None:
 
 
 def slowing(yearly: float, quarter: tuple[float, ...] = (1.0,) * 92, days: int = 700) -> Clock:
-    """Deals that take exp(yearly) times as long from year to year, up to the last day of `lived`."""
+    """Deals that take exp(yearly) times as long from year to year, up to the last day of `lived`, and fading after it."""
     return Clock((1.0,) * 31, quarter, 0, yearly, day("2024-01-01") + days)
 
 
-def test_a_past_day_had_the_work_of_several_where_deals_slow_down_and_a_day_ahead_has_its_own() -> None:
+def test_a_past_day_had_the_work_of_several_where_deals_slow_down_and_a_day_ahead_has_less_and_less() -> None:
     clock, now = slowing(0.5), day("2024-01-01") + 700
-    ahead = now + np.arange(1, 400)
-    assert clock.worked(ahead) == pytest.approx(ahead)
+    ahead = clock.worked(now + 1 + np.array([0.0, 1.0, 365.0, 366.0, 3000.0, 3001.0])) - (now + 1)
+    assert ahead[0] == pytest.approx(0.0)
+    assert ahead[1] == pytest.approx(1.0, abs=1e-3)
+    for at, days in ((2, 365.5), (4, 3000.5)):  # a year ahead, and once the slowing has faded
+        years = 285 * (1 - np.exp(-days / 285)) / 365.25
+        assert ahead[at + 1] - ahead[at] == pytest.approx(np.exp(-0.5 * years), rel=2e-3)
     a_year_ago = float(clock.worked(np.array(now + 1 - 365.25)))
     assert now + 1 - a_year_ago == pytest.approx(365.25 * (np.exp(0.5) - 1) / 0.5)
     assert now + 1 - float(slowing(-0.5).worked(np.array(now + 1 - 365.25))) == pytest.approx(
@@ -274,7 +278,7 @@ def test_what_open_deals_and_new_ones_bring_in_a_month_is_told_at_the_pace_of_to
     """Where the mean delay has grown from 13 to 40 days, the next month brought a fifth less than was told."""
     clock, months = slowing(0.6), []
     for seed in range(4):
-        whole = lived(clock, 40 + seed, 3360, 840)  # lives on for 140 days at the pace of day 700
+        whole = lived(clock, 40 + seed, 3360, 840)  # lives on for 140 days
         rows = whole.stage_history[whole.stage_history["entered_on"] < np.datetime64("2025-12-02")]
         known = History(whole.stages, rows, whole.records[whole.records["record"].isin(rows["record"])], (), date(2025, 12, 1), "")  # fmt: skip
         won = whole.stage_history["entered_on"].where(whole.stage_history["stage"] == "won")

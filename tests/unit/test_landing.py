@@ -223,7 +223,8 @@ def test_what_is_said_of_levels_holds_and_is_said_only_where_it_does() -> None:
     even = Snapshot(clock=Clock((1.0,) * 31, (1.0,) * 92, 0))
     said, _ = levels_of(from_march({LAST: straying(1.01, 0.1), **first}, slower))
     assert said == (
-        "Sql to Won takes 1.65 times as long as a year before: the landing counts on the pace of today, and on none slower or faster."
+        "Sql to Won takes 1.65 times as long as a year before: the landing starts from the pace of today, and counts on a change "
+        "that goes on and fades."
     )
     assert list(levels_of(from_march({LAST: straying(1.01, 0.1), **first}, even))) == [instead]
     (of_two,) = levels_of(from_march({LAST: level_of(np.array([3.0, 4.0]), np.array([3.0, 4.0]), 2)}))
