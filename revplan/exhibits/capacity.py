@@ -23,11 +23,8 @@ from revplan.exhibits.chart import (
     LINE_COLORS,
     PLAN,
     Chart,
-    Series,
     drawn,
-    months,
     names,
-    numbers,
 )
 from revplan.exhibits.exhibit import Exhibit, table_of, text
 from revplan.exhibits.figures import OF_EXPECTED, FigureCells, Sentence, figure, of_year, say
@@ -248,23 +245,13 @@ def _from_to(values: pd.Series) -> str:
 
 def ramped_by_role(frame: pd.DataFrame, roles: list[str], said: str) -> Chart:
     """Ramped people of each role on each other, by month, with the people there as a line."""
-    columns = [f"role {number}" for number in range(len(roles))]
-    apart = columns if len(columns) <= MOST_ROLES + 1 else columns[:MOST_ROLES]
-    parts = {name: frame[column] for name, column in zip(names(roles), apart, strict=False)}
-    if len(apart) < len(columns):
-        parts["others"] = frame[columns[MOST_ROLES:]].sum(axis=1)
-    bars = [
-        Series(name=name, values=numbers(values), color=color)
-        for (name, values), color in zip(parts.items(), LINE_COLORS, strict=False)
-    ]
-    return Chart(
-        said=said,
-        form="stacked",
-        categories=months(frame["month"]),
-        series=(*bars, Series(name="people there", values=numbers(frame["heads"]), color=INK, mark="line")),
-        kind="reps",
-        x_kind="month",
-    )
+    columns = {f"role {number}": name for number, name in enumerate(names(roles))}
+    if len(columns) > len(LINE_COLORS):
+        frame = frame.assign(others=frame[list(columns)[MOST_ROLES:]].sum(axis=1))
+        columns = {**dict(list(columns.items())[:MOST_ROLES]), "others": "others"}
+    bars = ((column, name, color) for (column, name), color in zip(columns.items(), LINE_COLORS, strict=False))
+    there = ("heads", "people there", INK, "line")
+    return drawn(said, frame, "month", *bars, there, form="stacked", kind="reps")
 
 
 def by_quarter(book: PeopleBook) -> Exhibit | None:
@@ -302,20 +289,13 @@ def by_quarter(book: PeopleBook) -> Exhibit | None:
 
 def load_by_month(loads: pd.DataFrame, over: Sequence[pd.Period], said: str) -> Chart:
     """The load of each role in a segment by month, the most loaded if there are many, with what they can work as a line."""
-    lines = {place: part.set_index("month")["load"].reindex(over) for place, part in loads.groupby(["role", "segment"])}
+    lines = loads.pivot(index="month", columns=["role", "segment"], values="load").reindex(over)
     most = sorted(lines, key=lambda place: -lines[place].max())[: len(LINE_COLORS)]
-    loaded = [
-        Series(name=name, values=numbers(lines[place]), color=color, mark="line")
-        for place, name, color in zip(most, names(map(" ".join, most)), LINE_COLORS, strict=False)
-    ]
-    return Chart(
-        said=said,
-        form="columns",
-        categories=months(over),
-        series=(*loaded, Series(name="all they can work", values=(1.0,) * len(over), color=INK, mark="dashed")),
-        kind="ratio",
-        x_kind="month",
-    )
+    columns = [f"load {number}" for number in range(len(most))]
+    table = lines[most].set_axis(columns, axis=1).assign(month=list(over), full=1.0)
+    looks = zip(columns, names(map(" ".join, most)), LINE_COLORS, strict=False)
+    parts = [(column, name, color, "line") for column, name, color in looks]
+    return drawn(said, table, "month", *parts, ("full", "all they can work", INK, "dashed"), kind="ratio")
 
 
 def one_more(book: PeopleBook) -> Exhibit | None:

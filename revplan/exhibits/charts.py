@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import cycle
 
 import numpy as np
 import pandas as pd
@@ -456,18 +457,12 @@ def lags(table: pd.DataFrame, medians: Mapping[str, float]) -> Chart:
     """Share of each step's conversions by months after entry; `medians` are the days by which half of them came."""
     shares = table.pivot(index="lag_months", columns="step", values="share").sort_index().cumsum()
     steps = list(dict.fromkeys(table["step"]))
-    return Chart(
-        said=_lags_message(medians),
-        form="columns",
-        categories=tuple(show(month, "months") for month in shares.index),
-        series=tuple(
-            Series(name=name, values=numbers(shares[step]), mark="line", color=LINE_COLORS[place % len(LINE_COLORS)])
-            for place, (name, step) in enumerate(zip(names(steps), steps, strict=True))
-        ),
-        kind="share",
-        x_kind="months",
-        x_title="months after the month of entry",
+    parts = (
+        (step, name, color, "line") for step, name, color in zip(steps, names(steps), cycle(LINE_COLORS), strict=False)
     )
+    by_month = shares.assign(lag_months=[show(month, "months") for month in shares.index])
+    said, title = _lags_message(medians), "months after the month of entry"
+    return drawn(said, by_month, "lag_months", *parts, kind="share", x_kind="months", x_title=title)
 
 
 def _lags_message(medians: Mapping[str, float]) -> str:

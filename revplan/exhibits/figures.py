@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
@@ -22,10 +22,6 @@ from revplan.ground.errors import ReportError, shown
 from revplan.ground.escaping import clean, cut_words
 from revplan.ground.formats import compact, is_missing, show, whole_amounts
 from revplan.plan.model import Plan
-
-if TYPE_CHECKING:
-    import pandas as pd
-
 
 MIMETYPE = "application/vnd.revplan.exhibit+json"
 """Under which a notebook keeps an exhibit's values: every format is made from them."""

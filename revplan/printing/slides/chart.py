@@ -551,7 +551,6 @@ def _plot(kind: str, chart: Chart, drawn: Sequence[Drawn], sheet: ChartSheet, nu
 
 def _axes(chart: Chart, labelled: bool) -> list[Any]:
     lying = chart.form == "bars"
-    first = _x_axis(chart) if chart.form == "points" else _category_axis(chart, lying)
     largest = max((abs(value) for value in values_of(chart)), default=1.0)
     values = C.valAx(
         valued("axId", VALUE_AXIS),
@@ -569,58 +568,44 @@ def _axes(chart: Chart, labelled: bool) -> list[Any]:
         valued("crosses", "max" if lying else "autoZero"),
         valued("crossBetween", "midCat" if chart.form == "points" else "between"),
     )
-    return [first, values]
+    return [_first_axis(chart), values]
 
 
-def _category_axis(chart: Chart, lying: bool) -> Any:
-    size = LABEL_SIZE if len(chart.categories) <= MANY else CROWDED_SIZE
-    crossing = valued("crosses", "autoZero") if chart.start is None else valued("crossesAt", chart.start)
-    return C.catAx(
+def _first_axis(chart: Chart) -> Any:
+    """The axis along which categories stand, or points lie."""
+    numeric, lying = chart.form == "points", chart.form == "bars"
+    own = [valued("crossBetween", "midCat")] if numeric else _names_along(chart)
+    return C(
+        "valAx" if numeric else "catAx",
         valued("axId", CATEGORY_AXIS),
-        C.scaling(valued("orientation", "maxMin" if lying else "minMax")),
+        C.scaling(valued("orientation", "maxMin" if lying else "minMax"), *(_ends_along(chart) if numeric else [])),
         valued("delete", 0),
         valued("axPos", "l" if lying else "b"),
         *_axis_title(chart.x_title),
-        C.numFmt(formatCode="General", sourceLinked="0"),
-        valued("majorTickMark", "none"),
+        C.numFmt(formatCode="0%" if numeric and chart.x_kind == "share" else "General", sourceLinked="0"),
+        valued("majorTickMark", "out" if numeric else "none"),
         valued("minorTickMark", "none"),
         valued("tickLblPos", "low"),
         C.spPr(line("grey", 1)),
-        text_look(size),
+        text_look(LABEL_SIZE if len(chart.categories) <= MANY else CROWDED_SIZE),
         valued("crossAx", VALUE_AXIS),
-        crossing,
-        valued("auto", 0),
-        valued("lblAlgn", "ctr"),
-        valued("lblOffset", 100),
-        *([valued("tickLblSkip", -(-len(chart.categories) // MANY_DAYS))] if chart.x_kind == "date" else []),
-        valued("noMultiLvlLbl", 1),
+        valued("crosses", "autoZero") if chart.start is None else valued("crossesAt", chart.start),
+        *own,
     )
 
 
-def _x_axis(chart: Chart) -> Any:
+def _ends_along(chart: Chart) -> list[Any]:
+    """Ends of the axis of points: whole numbers, or twentieths of a share."""
     places = [place for series in chart.series for place in series.x if place is not None]
     low, high = min(places, default=0.0), max(places, default=1.0)
     step = 0.05 if chart.x_kind == "share" else 1.0
-    return C.valAx(
-        valued("axId", CATEGORY_AXIS),
-        C.scaling(
-            valued("orientation", "minMax"),
-            valued("max", round(-(-high // step) * step, 9)),
-            valued("min", round(low // step * step, 9)),
-        ),
-        valued("delete", 0),
-        valued("axPos", "b"),
-        *_axis_title(chart.x_title),
-        C.numFmt(formatCode="0%" if chart.x_kind == "share" else "General", sourceLinked="0"),
-        valued("majorTickMark", "out"),
-        valued("minorTickMark", "none"),
-        valued("tickLblPos", "low"),
-        C.spPr(line("grey", 1)),
-        text_look(LABEL_SIZE),
-        valued("crossAx", VALUE_AXIS),
-        valued("crosses", "autoZero"),
-        valued("crossBetween", "midCat"),
-    )
+    return [valued("max", round(-(-high // step) * step, 9)), valued("min", round(low // step * step, 9))]
+
+
+def _names_along(chart: Chart) -> list[Any]:
+    """How the names of categories stand; of many days some."""
+    skipped = [valued("tickLblSkip", -(-len(chart.categories) // MANY_DAYS))] if chart.x_kind == "date" else []
+    return [valued("auto", 0), valued("lblAlgn", "ctr"), valued("lblOffset", 100), *skipped, valued("noMultiLvlLbl", 1)]
 
 
 def _axis_title(title: str) -> list[Any]:
