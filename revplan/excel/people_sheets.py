@@ -163,7 +163,10 @@ class _PeopleSheet:
             sheet.heads(row, [self.writer.grid.month(month) for month in range(YEAR)], col)
         for number, spell in enumerate(self.spells):
             self._write_spell(number, places[spell.who.role], yearly)
-        self._sums(firsts)
+        brought = np.sum(self.brought, axis=0)
+        columns = [(col, brought[kind], TIME) for col, kind in zip(firsts, self.blocks, strict=True)]
+        for col, sums, kind in (*columns, (self.arr_col, self.arr.sum(axis=0), MONEY)):  # of all roles together
+            column_sums(sheet, self.top, len(self.spells), col, map(float, sums), kind)
         sheet.widths(20, 22, *[12] * 10, 11)
         sheet.freeze(self.top, 1)
 
@@ -322,13 +325,6 @@ class _PeopleSheet:
             return f"{amount}*{weight!r}*{ramped}"
         full = cell(row, HEADS_COL + 2 * BLOCK + month)
         return f"{amount}*{weight!r}*({given.rate!r}*{full}+{given.of_ramping!r}*({ramped}-{full}))"
-
-    def _sums(self, firsts: list[int]) -> None:
-        """Totals below, of all roles together."""
-        brought = np.sum(self.brought, axis=0)
-        columns = [(col, brought[kind], TIME) for col, kind in zip(firsts, self.blocks, strict=True)]
-        for col, sums, kind in (*columns, (self.arr_col, self.arr.sum(axis=0), MONEY)):
-            column_sums(self.sheet, self.top, len(self.spells), col, map(float, sums), kind)
 
 
 _COLUMNS = {"count": PEOPLE_COUNT, "chance": CHANCE, "since": RAMPS_SINCE, "from": FROM, "until": UNTIL, "risk": RISK}

@@ -142,12 +142,6 @@ def _widest(grid: Grid) -> int:
     return max(grid.reach + 1, grid.flow_months)
 
 
-def _looked_up(grid: Grid, mask: str, base: int, month: int, partial: bool) -> str:
-    col = 1 + month + (_widest(grid) if partial else 0)
-    rows = sum(2 ** len(family) for family in grid.families)
-    return f"INDEX({down(col, TOP, TOP + rows - 1, COMPOSED)},{mask}+{base + 1})"
-
-
 # --- from a stage to won -------------------------------------------------------------------------------------
 
 
@@ -273,9 +267,11 @@ def _composed(
     grid = sheet.writer.grid
     start = grid.year.start if partial else 0.0
     base = grid.families[spread(grid.cells[row.cell].lags)]
+    first, last = 1 + (_widest(grid) if partial else 0), TOP - 1 + sum(2 ** len(family) for family in grid.families)
     for month, value in enumerate(padded(path_shares(spread(lags), start), block.months)):
         if grid.lags_are_inputs:
-            formula = _looked_up(grid, f"${column(MASK_COL)}{at + 1}", base, month, partial)
+            looked_up = down(first + month, TOP, last, COMPOSED)
+            formula = f"INDEX({looked_up},${column(MASK_COL)}{at + 1}+{base + 1})"
             sheet.formula(at, block.col(month), formula, float(value), SHARE)
         else:
             sheet.number(at, block.col(month), float(value), SHARE)

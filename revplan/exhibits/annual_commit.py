@@ -13,7 +13,6 @@ from revplan.exhibits.exhibit import Exhibit, by_quarter, chart, table_of, text
 from revplan.exhibits.figures import (
     OF_EXPECTED,
     TO_SIGN,
-    Figure,
     Sentence,
     in_whole_units,
     of_year,
@@ -202,14 +201,9 @@ def quarters(book: Workbook) -> Exhibit:
     frame = in_whole_units(book.quarters)
     notes = [] if book.plan.capacity is None else [UNLIMITED]
     made = chart(charts.quarters(frame, book.plan.currency), frame, kinds_of("quarters"), notes=notes)
-    return made.sharing(*_year_sums(book, frame), cells=quarter_cells(book.plan, frame))
-
-
-def _year_sums(book: Workbook, frame: pd.DataFrame) -> list[Figure]:
-    """What the quarters come to: those the landing and the carry-over state too."""
-    names = {"commit_arr": "commit_arr", "open_pipeline": "open_arr", "won": "won_arr"}
-    sums = [of_year(book.plan, measure, float(frame[name].sum())) for name, measure in names.items()]
-    return [*sums, of_year(book.plan, "goal", float(frame["goal"].sum()))]
+    whole_year = {"commit_arr": "commit_arr", "open_pipeline": "open_arr", "won": "won_arr", "goal": "goal"}
+    sums = (of_year(book.plan, measure, float(frame[name].sum())) for name, measure in whole_year.items())
+    return made.sharing(*sums, cells=quarter_cells(book.plan, frame))
 
 
 def dependence(book: Workbook) -> Exhibit:

@@ -266,14 +266,13 @@ def variance(book: BoardBook, period: str = "") -> Exhibit:
     described = charts.steps(frame, _variance_message(book, rows), book.plan.currency)
     made = chart(described, frame, {"line": "text", "amount": "money"}, notes=_variance_notes(rows))
     columns = {"amount": {"period": label}}
-    steps = [_step(line) for line in rows["line"]]
+    steps = [
+        {"measure": "new_arr", "basis": line}
+        if line in (PLANNED, ACTUAL)
+        else {"measure": "variance_step", "line": line}
+        for line in rows["line"]
+    ]
     return made.with_cells(FigureCells(rows=steps, columns=columns, currency=book.plan.currency))
-
-
-def _step(line: str) -> dict[str, str]:
-    if line in ("planned", "actual"):
-        return {"measure": "new_arr", "basis": PLANNED if line == "planned" else ACTUAL}
-    return {"measure": "variance_step", "line": line}
 
 
 def _variance_notes(rows: pd.DataFrame) -> list[str]:

@@ -57,10 +57,10 @@ KINDS = {"entries": "count", "win_rate": "share", "timing": "share"}
 
 def verdict(year: Retrospective) -> Exhibit:
     """Whether the year reached its goal; below it what was signed, what became of it, why, how good the forecasts were: a line each."""
-    book = year.book
+    book, label = year.book, year.book.spans[-1].label
     lines = {
         "What was signed": _signed(book),
-        "What became of it": _outcome(book),
+        "What became of it": joined(brought(book, label), *entered(book, label), *aim(book, label)),
         "Still open": say("") if year.is_finished else _still_open(book),
         "Why": _why(year),
         "How good the forecasts were": _forecasts(year),
@@ -68,13 +68,10 @@ def verdict(year: Retrospective) -> Exhibit:
     }
     told = {label: line for label, line in lines.items() if line.text}
     header = f"{book.plan.name}{f', {book.segment}' if book.segment else ''}, as known on {show(book.as_of, 'date')}"
-    made = text(_headline(book), told, header=header, notes=book.beside).with_periods(book.period_labels)
-    return made.of_report(**{**about(book), "period": year_of(book), "label": book.plan.period_label(year_of(book))})
-
-
-def _headline(book: BoardBook) -> Sentence:
     late = "" if is_finished(book) else book.stale  # what came after a year that is all on record changes nothing of it
-    return joined(*doubtful(book, late), _ended(book))
+    said = joined(*doubtful(book, late), _ended(book))
+    made = text(said, told, header=header, notes=book.beside).with_periods(book.period_labels)
+    return made.of_report(**{**about(book), "period": year_of(book), "label": book.plan.period_label(year_of(book))})
 
 
 def _ended(book: BoardBook) -> Sentence:
@@ -114,12 +111,6 @@ def _signed(book: BoardBook) -> Sentence:
         "Nothing was signed for {year}; it is held against {number} {counted}, which give the goal of {goal} a chance of {wanted}.",
         **parts,
     )
-
-
-def _outcome(book: BoardBook) -> Sentence:
-    """New ARR and entries, plan and actual, of the year so far."""
-    label = book.spans[-1].label
-    return joined(brought(book, label), *entered(book, label), *aim(book, label))
 
 
 def _still_open(book: BoardBook) -> Sentence:

@@ -255,7 +255,9 @@ def realism(year: PlannedYear, records: Records | None, to_sign: PlannedYear | N
     steps = compared_steps(year, records.estimates, spells)
     deals = deal_laws(year.plan, won_deals(spells))
     assumed = [*rate_rows(steps), *deal_rows(year.plan, deals), *lag_rows(year.plan, steps)]
-    frame = _table([*assumed, *volume_rows(to_sign or year, records), *growth_rows(to_sign or year, records)])
+    rows = [*assumed, *volume_rows(to_sign or year, records), *growth_rows(to_sign or year, records)]
+    names = ("history_low", "history_mid", "history_high")
+    frame = from_rows("realism", [row | dict(zip(names, map(float, row["history"]), strict=True)) for row in rows])
     found = buffers(year, list(_worlds(year.plan, steps, deals)))
     planned = yield_in(year, World())
     return Realism(
@@ -276,12 +278,6 @@ def _not_compared(year: PlannedYear, steps: list[ComparedTransition]) -> Iterato
     for each in used_transitions(year):
         if each.evidence is not None and each.rate < 1 and each.key not in compared:
             yield step_name(each)
-
-
-def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    names = ("history_low", "history_mid", "history_high")
-    made = [{**row, **dict(zip(names, map(float, row["history"]), strict=True))} for row in rows]
-    return from_rows("realism", made)
 
 
 def _chance_all_met(frame: pd.DataFrame, rho: float) -> float:

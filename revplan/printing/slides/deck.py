@@ -11,10 +11,9 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -28,10 +27,10 @@ from revplan.ground.errors import PlanError
 from revplan.ground.escaping import clean
 from revplan.ground.files import told_of
 from revplan.ground.written import shown_path
-from revplan.printing.blocks import Heading, Prose, Shown, blocks, title_of, words
+from revplan.printing.blocks import Block, Heading, Prose, Shown, blocks, title_of, words
 from revplan.printing.slides.chart import chart_parts
 from revplan.printing.slides.page import (
-    SlideTexts,
+    ExhibitSlide,
     add_answers,
     add_lines,
     add_slide,
@@ -53,16 +52,13 @@ from revplan.printing.slides.record import ShapeMark, figure_texts, with_record
 from revplan.printing.slides.template import CONTENTS, MEND, Area, Template, area, kind, open_template, settled_zip
 from revplan.printing.translated import language_of, speaker
 
-NONE: Mapping[str, str] = MappingProxyType({})
 Say = Callable[[str], str]
 """Says the few words of a printing's own in the language of the deck."""
 MOST_FIGURES = 12
 """Figures of one measure beyond which they are read in the table, not named one by one."""
 
 
-def spoken(
-    raw: dict[str, Any], said: Iterable[str] = (), periods: Mapping[str, str] = NONE, say: Say = str
-) -> tuple[str, ...]:
+def spoken(raw: dict[str, Any], said: Iterable[str], periods: Mapping[str, str], say: Say) -> tuple[str, ...]:
     """The speaker notes of an exhibit, a paragraph each; `periods` says what a period is called by its id."""
     told = raw.get("definitions") or {}
     each = (_measure(measure, raw["figures"], definition, periods, say) for measure, definition in told.items())
@@ -104,18 +100,6 @@ REST = "Rows that do not fit here stand in the page, the PDF and the workbook."
 UNDATED = datetime(2000, 1, 1)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Slide:
-    """An exhibit with the heading it stands under and what the notebook says about it."""
-
-    raw: dict[str, Any]
-    section: str
-    mark: ShapeMark
-    said: tuple[str, ...] = ()
-    periods: Mapping[str, str] = field(default_factory=dict)
-    """What readers call the periods that figures name by their ids."""
-
-
 def deck(notebook: Any, name: str, template: Path | None = None) -> bytes:
     """The slides of an executed `notebook` as a PowerPoint file.
 
@@ -148,44 +132,43 @@ def _written(notebook: Any, name: str, template: Path | None) -> bytes:
     opened = replace(open_template(template), say=say)
     made_from = colophon(notebook)
     shown = blocks(notebook)
-    every = list(_slides(shown, name))
-    periods = {name: label for slide in every for name, label in slide.raw.get("periods", {}).items()}
-    slides = [replace(slide, periods=periods) for slide in every if not slide.raw.get("appendix")]
-    title = title_of(shown, name)
-    opening = next((slide.raw for slide in slides if slide.raw.get("header")), {})
+    raws, title = [each.raw for each in shown if isinstance(each, Shown)], title_of(shown, name)
+    opening = next((raw for raw in raws if raw.get("header") and not raw.get("appendix")), {})
     dated = made_from.get(LABELS["plan_date"], "")
     named = " · ".join(filter(None, [made_from.get(LABELS["plan"], ""), dated and say(f"as of {dated}")]))
     footer = opening.get("header", "") or named
     asked = next((block for block in shown if isinstance(block, Prose | Shown)), None)
     question = clean(words(clean(asked.source))) if isinstance(asked, Prose) else ""
     _open(opened, title, opening, question, ShapeMark(report=name, key="opening"))
+    slides = list(_slides(shown, name, footer, say))
     for slide in slides:
-        PRINTED["chart" if slide.raw["native"] else slide.raw["kind"]](opened, slide, footer)
+        PRINTED["chart" if slide.raw["native"] else slide.raw["kind"]](opened, slide)
     for slide in slides:
         if slide.raw["native"] and slide.raw["kind"] == "table":
             behind = replace(slide.mark, key=f"{slide.mark.key} (rows)")
-            _add_table(opened, replace(slide, section=say(f"Appendix: {slide.section}"), mark=behind), footer)
+            _add_table(opened, replace(slide, section=say(f"Appendix: {slide.section}"), mark=behind))
     _close(opened, slides, made_from or {LABELS["report"]: name}, footer, ShapeMark(report=name, key="made_from"))
     _stamp(opened.deck, title, made_from)
     buffer = io.BytesIO()
     opened.deck.save(buffer)
-    plan, raws = made_from.get(LABELS["plan"], ""), [each.raw for each in shown if isinstance(each, Shown)]
-    return with_record(
-        settled_zip(buffer.getvalue()), name, plan, figure_texts(raws), opened.exhibit.name, language_of(notebook)
-    )
+    plan, raw = made_from.get(LABELS["plan"], ""), settled_zip(buffer.getvalue())
+    return with_record(raw, name, plan, figure_texts(raws), opened.exhibit.name, language_of(notebook))
 
 
-def _slides(shown: Sequence[Any], report: str) -> Iterator[Slide]:
-    """Exhibits, each with the last heading before it and the prose since the exhibit before."""
-    section, said = "", []  # type: ignore[var-annotated]
+def _slides(shown: Sequence[Block], report: str, footer: str, say: Say) -> Iterator[ExhibitSlide]:
+    """Exhibits, each with the last heading before it and the prose since the exhibit before; those to be looked up are left out."""
+    raws = (block.raw for block in shown if isinstance(block, Shown))
+    periods = {name: label for raw in raws for name, label in raw.get("periods", {}).items()}
+    section, said = "", list[str]()
     for block in shown:
         if isinstance(block, Heading):
             section, said = words(block.text), []
         elif isinstance(block, Prose):
             said.append(clean(words(clean(block.source))))
-        elif isinstance(block, Shown):
-            mark = ShapeMark(report=report, key=block.key)
-            yield Slide(raw=block.raw, section=section, mark=mark, said=tuple(said))
+        else:
+            mark, told = ShapeMark(report=report, key=block.key), spoken(block.raw, said, periods, say)
+            if not block.raw.get("appendix"):
+                yield ExhibitSlide(raw=block.raw, section=section, footer=footer, spoken=told, mark=mark)
             said = []
 
 
@@ -205,21 +188,9 @@ def _open(template: Template, title: str, opening: dict[str, Any], question: str
             removed(shape)
 
 
-def _words(template: Template, slide: Slide, footer: str, notes: Sequence[str]) -> SlideTexts:
-    raw = slide.raw
-    return SlideTexts(
-        title=raw["message"],
-        section=slide.section,
-        footer=footer,
-        notes=tuple(notes),
-        spoken=spoken(raw, slide.said, slide.periods, template.say),
-        mark=slide.mark,
-    )
-
-
-def _add_chart(template: Template, slide: Slide, footer: str) -> None:
+def _add_chart(template: Template, slide: ExhibitSlide) -> None:
     """A native chart."""
-    page, place = add_slide(template, _words(template, slide, footer, below(slide.raw)))
+    page, place = add_slide(template, slide, below(slide.raw))
     chart = from_raw(slide.raw["native"], slide.raw["message"])
     if chart.panels:
         _add_multiples(template, page, place, slide, chart)
@@ -228,7 +199,7 @@ def _add_chart(template: Template, slide: Slide, footer: str) -> None:
     _described(_framed(page, place, drawn, book), filling(page, template), slide.raw, slide.mark.of("chart"))
 
 
-def _add_multiples(template: Template, page: Any, place: Area, slide: Slide, chart: Chart) -> None:
+def _add_multiples(template: Template, page: Any, place: Area, slide: ExhibitSlide, chart: Chart) -> None:
     """The small charts of one exhibit, two beside each other, each a native chart under its name."""
     removed(filling(page, template))
     rows = -(-len(chart.panels) // ACROSS)
@@ -245,28 +216,27 @@ def _add_multiples(template: Template, page: Any, place: Area, slide: Slide, cha
         frame.nvGraphicFramePr.cNvPr.set("descr", fitting(f"{panel.message}. {slide.raw['alt']}", LONGEST_ALT))
 
 
-def _add_table(template: Template, slide: Slide, footer: str) -> None:
+def _add_table(template: Template, slide: ExhibitSlide) -> None:
     raw = slide.raw
-    told = _words(template, slide, footer, raw["notes"] if raw["native"] else below(raw))
-    found = columns_of(raw)
-    parts = sheets(found, raw["totals"], content_area(template, told.notes))
+    found, notes = columns_of(raw), raw["notes"] if raw["native"] else below(raw)
+    parts = sheets(found, raw["totals"], content_area(template, notes))
     if len(parts) > 1 and raw.get("brief"):
-        told = replace(told, notes=(template.say(REST), *told.notes))
-        parts = [shortened(found, raw["totals"], content_area(template, told.notes))]
+        notes = [template.say(REST), *notes]
+        parts = [shortened(found, raw["totals"], content_area(template, notes))]
     for number, part in enumerate(parts, start=1):
         counted = template.say(f"{number} of {len(parts)}") if len(parts) > 1 else ""
         mark = replace(slide.mark, part=number)
-        page, place = add_slide(template, replace(told, mark=mark), counted)
+        page, place = add_slide(template, replace(slide, mark=mark), notes, counted)
         _described(add_table(page, place, part)._element, filling(page, template), raw, mark.of("table"))
 
 
-def _add_text(template: Template, slide: Slide, footer: str) -> None:
+def _add_text(template: Template, slide: ExhibitSlide) -> None:
     raw = slide.raw
     facts = [(label, value) for label, value in raw["shown"]]
     if len(facts) > MOST_TILES:
-        _add_table(template, slide, footer)
+        _add_table(template, slide)
         return
-    page, place = add_slide(template, _words(template, slide, footer, ()))
+    page, place = add_slide(template, slide, ())
     removed(filling(page, template))
     notes = below(raw)
     if not facts and not notes:
@@ -278,9 +248,7 @@ def _add_text(template: Template, slide: Slide, footer: str) -> None:
     mark = slide.mark
     while not facts and done < len(notes):
         mark = replace(mark, part=mark.part + 1)
-        page, place = add_slide(
-            template, replace(_words(template, slide, footer, ()), mark=mark), template.say("continued")
-        )
+        page, place = add_slide(template, replace(slide, mark=mark), (), template.say("continued"))
         removed(filling(page, template))
         done += add_lines(page, place, notes[done:], mark)
 
@@ -318,7 +286,7 @@ def _described(frame: Any, placeholder: Any, raw: dict[str, Any], name: str) -> 
 
 
 def _close(
-    template: Template, slides: Sequence[Slide], made_from: dict[str, str], footer: str, mark: ShapeMark
+    template: Template, slides: Sequence[ExhibitSlide], made_from: dict[str, str], footer: str, mark: ShapeMark
 ) -> None:
     """The last slide: from what all this was made; its notes say what each figure of the deck is."""
     say = template.say
@@ -331,8 +299,9 @@ def _close(
         labels={"what": say("What"), "which": say("Which")},
         notes=notes if measured else [],
     )
-    last = Slide(raw=exhibit.raw(made), section=say("Definitions and sources"), mark=mark, said=tuple(measured))
-    _add_table(template, last, footer)
+    raw, section = exhibit.raw(made), say("Definitions and sources")
+    told = spoken(raw, measured, {}, say)
+    _add_table(template, ExhibitSlide(raw=raw, section=section, footer=footer, spoken=told, mark=mark))
 
 
 def _stamp(presentation: Any, title: str, made_from: dict[str, str]) -> None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from revplan.exhibits.exhibit import set_as_number
 from revplan.exhibits.fit import BOLD, cut, fitting_names, height, lines, unbroken, width
 from revplan.exhibits.shapes import slide_letters
 from revplan.ground.escaping import clean
+from revplan.printing.slides.chart import POINT, A
 from revplan.printing.slides.record import ShapeMark
 from revplan.printing.slides.template import OWN, Area, Template, area, kind
 
@@ -29,46 +30,51 @@ INSET = 0.1
 """Room that PowerPoint leaves at either side of a text unless told otherwise. [inches]"""
 
 
-@dataclass(frozen=True, kw_only=True)
-class SlideTexts:
-    """The texts about an exhibit.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ExhibitSlide:
+    """An exhibit and the texts about it.
 
     Attributes
     ----------
-    title
-        Its message.
+    raw
+        The exhibit, as `raw` tells it; its message is the title.
     section
         The heading it stands under.
     footer
         The plan and its date.
-    notes
-        What stands in small letters below it, a sentence or two each, those that change the reading first.
     spoken
         The speaker notes, a paragraph each.
     mark
         Which slide this is, by which a later run finds its texts again.
     """
 
-    title: str
-    section: str = ""
-    footer: str = ""
-    notes: tuple[str, ...] = ()
-    spoken: tuple[str, ...] = ()
-    mark: ShapeMark = field(default_factory=ShapeMark)
+    raw: dict[str, Any]
+    section: str
+    footer: str
+    spoken: tuple[str, ...]
+    mark: ShapeMark
 
 
-def add_slide(template: Template, words: SlideTexts, part: str = "") -> tuple[Any, Area]:
-    """A slide with everything but its exhibit, and the place for that; `part` counts the slides of one exhibit."""
-    slide = template.deck.slides.add_slide(template.exhibit)
-    shortened = _titled(slide, template, words.title, part)
+def add_slide(template: Template, words: ExhibitSlide, notes: Sequence[str], part: str = "") -> tuple[Any, Area]:
+    """A slide with everything but its exhibit, and the place for that.
+
+    Parameters
+    ----------
+    notes
+        What stands in small letters below it, a sentence or two each, those that change the reading first.
+    part
+        Which one it is of the slides of one exhibit.
+    """
+    slide, title = template.deck.slides.add_slide(template.exhibit), words.raw["message"]
+    shortened = _titled(slide, template, title, part)
     slide.shapes.title.name = words.mark.of("title")
-    _set_beside(slide, template, words)
+    _set_beside(slide, template, words, notes)
     _footed(slide, template.exhibit, words)
-    spoken = ([words.title] if shortened else []) + list(words.spoken)
+    spoken = ([title] if shortened else []) + list(words.spoken)
     if spoken:
         slide.notes_slide.notes_text_frame.text = "\n".join(clean(each) for each in spoken)
         slide.notes_slide.notes_placeholder.name = words.mark.of("spoken")
-    return slide, content_area(template, words.notes)
+    return slide, content_area(template, notes)
 
 
 def as_statement(slide: Any, template: Template, message: str) -> None:
@@ -83,7 +89,7 @@ def as_statement(slide: Any, template: Template, message: str) -> None:
     write(title.text_frame, cut(message, size, room, int(place.height / height(1, size))), size)
 
 
-def _footed(slide: Any, layout: Any, words: SlideTexts) -> None:
+def _footed(slide: Any, layout: Any, words: ExhibitSlide) -> None:
     """Footer and slide number, where the layout has them; new slides come without."""
     for shape in layout.placeholders:
         if kind(shape) not in ("FOOTER", "SLIDE_NUMBER") or (kind(shape) == "FOOTER" and not words.footer):
@@ -144,16 +150,16 @@ def _titled(slide: Any, template: Template, title: str, part: str) -> bool:
     return told != title
 
 
-def _set_beside(slide: Any, template: Template, words: SlideTexts) -> None:
+def _set_beside(slide: Any, template: Template, words: ExhibitSlide, notes: Sequence[str]) -> None:
     """Sets the section above the title and the notes below the exhibit: where the layout has places, in these."""
     title, content = template.title, template.content
     section = cut(words.section, SECTION_SIZE, title.width, 1)
     if not _filled(slide, OWN[0], section, SECTION_SIZE, words.mark) and section and title.top >= LEAST_ABOVE:
         place = replace(title, top=title.top - SECTION_HEIGHT, height=SECTION_HEIGHT)
         write(text_box(slide, place, words.mark.of("section")), section, SECTION_SIZE, "ACCENT_1", True)
-    note, size = _note(template, words.notes)
+    note, size = _note(template, notes)
     if not _filled(slide, OWN[1], note, size, words.mark) and note:
-        top = content.top + content_area(template, words.notes).height + 0.08
+        top = content.top + content_area(template, notes).height + 0.08
         place = replace(content, top=top, height=content.top + content.height - top)
         write(text_box(slide, place, words.mark.of("note")), note, size, "TEXT_1")
 
@@ -428,15 +434,9 @@ def _cell(cell: Any, text: str, column: SlideColumn, setting: tuple[float, float
     cell.vertical_anchor = MSO_ANCHOR.BOTTOM if role == "head" else MSO_ANCHOR.MIDDLE
     write(cell.text_frame, text, size, "ACCENT_1" if role == "head" else "TEXT_1", role in ("head", "total"))
     cell.text_frame.paragraphs[0].alignment = PP_ALIGN.RIGHT if column.number else PP_ALIGN.LEFT
-    _ruled(cell, *{"head": ("accent1", 1.5), "last": ("tx1", 1.25)}.get(role, ("bg2", 0.5)))
-
-
-def _ruled(cell: Any, color: str, points: float) -> None:
-    """A line below the cell, which stands before its fill in the schema."""
-    from revplan.printing.slides.chart import A
-
-    line = A.lnB(A.solidFill(A.schemeClr(val=color)), w=str(round(points * 12_700)), cap="flat", cmpd="sng")
-    cell._tc.get_or_add_tcPr().insert(0, line)
+    color, points = {"head": ("accent1", 1.5), "last": ("tx1", 1.25)}.get(role, ("bg2", 0.5))
+    below = A.lnB(A.solidFill(A.schemeClr(val=color)), w=str(round(points * POINT)), cap="flat", cmpd="sng")
+    cell._tc.get_or_add_tcPr().insert(0, below)  # before the fill, as the schema has it
 
 
 GAP, INSIDE, ABOVE_TILE = 0.22, 0.16, 0.12
