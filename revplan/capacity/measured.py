@@ -395,7 +395,7 @@ def wins_of(history: History, acv: Mapping[str, float]) -> pd.DataFrame:
     if "owner" not in deals:
         return pd.DataFrame({"owner": [], "won_on": pd.Series(dtype="datetime64[us]"), "amount": []})
     usual = deals["segment"].astype("str").map(acv).fillna(float(np.mean(list(acv.values()))))
-    amounts = deals["amount"].where(deals["amount"] > 0, usual)
+    amounts = deals["amount"].where(deals["amount"].fillna(0.0) != 0, usual)  # a credit counts against its owner
     return pd.DataFrame(
         {"owner": deals["owner"].astype("str"), "won_on": deals["entered_on"], "amount": amounts.astype(float)}
     )

@@ -19,6 +19,7 @@ import pandas as pd
 from revplan.crm.cells import UNKNOWN, Findings, counted
 from revplan.ground.cohorts import Cohort, recorded_window
 from revplan.ground.errors import shown
+from revplan.ground.formats import show
 
 if TYPE_CHECKING:
     from revplan.crm.moments import Moments
@@ -109,10 +110,20 @@ def impossible_probabilities(part: str, texts: Iterable[str]) -> Findings:
     return counted(part, "probabilities over 100 or under 0", len(wrong), _listed([shown(each) for each in wrong]))
 
 
+BELOW_ZERO = "won with an amount below 0"
+
+
 def wins_without_amount(won: np.ndarray, amount: np.ndarray, records: pd.Index) -> Findings:
     """Won records that say nothing about their money; every average per win misses them."""
     rows = np.flatnonzero(won & np.isnan(amount))
     return counted("amount", "won without an amount", len(rows), _first(records, rows))
+
+
+def wins_below_zero(won: np.ndarray, amount: np.ndarray, count: np.ndarray | None = None) -> Findings:
+    """Won records whose amount is below 0, such as credits: sums of what is won fall by them. `count` is how many each stands for."""
+    rows = won & (amount < 0)
+    number = np.ones(len(rows), dtype=int) if count is None else count
+    return counted("amount", BELOW_ZERO, number[rows].sum(), f"{show(amount[rows] @ number[rows], 'number')} in all")
 
 
 def amounts_far_off(amount: np.ndarray, records: pd.Index) -> Findings:

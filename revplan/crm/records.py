@@ -72,10 +72,12 @@ TELLING = (  # what changes how figures are read, among the lines of the report
     "not history",
     "these are snapshots",
 )
-ASKED_FOR = {  # what the CRM file asks for, which readers of a report have not seen
+IN_WORDS = {  # what is told in a sentence: what the CRM file asks for, which readers of a report have not seen
     "converted, as rates asks": "{count:,} amounts were converted at the rates given in the CRM file: {example}.",
     "renamed, as names asks": "The CRM file gives {count:,} records another {part} than the CRM does: {example}.",
     "that names leaves out": "{count:,} records are left out, as the CRM file asks by their names: {example}.",
+    quality.BELOW_ZERO: "Wins with an amount below 0: {count:,}, {example}; sums of what is won fall by that, only amounts "
+    "above 0 tell the size of a deal, and each counts as a win in the rates.",
 }
 SILENT_DAYS = 7  # without any date at the end: the export may be older than the as-of day
 
@@ -161,7 +163,7 @@ def telling(report: tuple[ImportLine, ...]) -> tuple[str, ...]:
     """The lines of a report that change how figures are read, a sentence each."""
     told = []
     for line in report:
-        asked = [sentence for word, sentence in ASKED_FOR.items() if word in line.what]
+        asked = [sentence for word, sentence in IN_WORDS.items() if word in line.what]
         told += [sentence.format(count=line.count, part=line.part, example=line.example) for sentence in asked]
         told += [f"{line}."] if any(word in line.what for word in TELLING) else []
     return tuple(told)
@@ -429,7 +431,11 @@ def _money_quality(raw: RawRecords, moments: Moments, details: Details) -> Findi
     if "amount" not in details.columns:
         return Findings()
     amount, won = details.columns["amount"], ~np.isnat(moments.entered[:, -1])
-    return quality.wins_without_amount(won, amount, raw.records) + quality.amounts_far_off(amount, raw.records)
+    return (
+        quality.wins_without_amount(won, amount, raw.records)
+        + quality.wins_below_zero(won, amount)
+        + quality.amounts_far_off(amount, raw.records)
+    )
 
 
 NO_DAY_AT_ALL = "no row has a day on which a stage was entered"

@@ -32,6 +32,7 @@ from revplan.crm.engines import engine_of
 from revplan.crm.file import CrmSource, read_crm_file
 from revplan.crm.mapping import HistoryCrm
 from revplan.crm.moments import Moments, Rules, losses_ignored, repaired, wins_undone
+from revplan.crm.quality import wins_below_zero
 from revplan.crm.records import (
     NO_DAY_AT_ALL,
     Export,
@@ -164,6 +165,7 @@ class Stored:
         kept = int(ways.count[rows].sum())
         report = self.source.found + moments.found
         report += set_aside(every - kept)
+        report += wins_below_zero(~np.isnat(moments.entered[rows, -1]), ways.amount[rows], ways.count[rows])
         if as_of is None:
             events, last = self._events[0], self._last
             later = events.where((events.at > np.datetime64(day)) & (events.at <= np.datetime64(last)))

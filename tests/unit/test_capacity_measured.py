@@ -14,8 +14,9 @@ import pytest
 from people_worlds import ATTRITION, LAST, MONTHS, PRODUCTIVITY, World, world
 
 from revplan.capacity.attainment import attainment, attainment_words
-from revplan.capacity.measured import LONGEST_RAMP, Measured, measured, measured_words, typed_words
+from revplan.capacity.measured import LONGEST_RAMP, Measured, measured, measured_words, typed_words, wins_of
 from revplan.cli.commands import main
+from revplan.crm.records import read_records
 from revplan.ground.errors import PlanError
 from revplan.plan.people import Capacity, Rep
 from revplan.workbook.workbook import LOOK, check_plan, open_workbook
@@ -290,3 +291,16 @@ def test_a_ramp_that_cannot_be_measured_is_an_assumption(tmp_path: Path) -> None
         match="cannot be measured: the records show the ramp of 2 hires, and 5 hires are the least; your ramp is",
     ):
         open_workbook(written(tmp_path, world(11, STEPS, newcomers=2)))
+
+
+def test_a_credit_counts_against_its_owner_and_a_win_without_amount_as_the_mean_deal(tmp_path: Path) -> None:
+    records = (
+        "id,lead,won,owner,segment,amount\n1,2026-01-05,2026-02-05,Ana,a,900\n2,2026-01-06,2026-02-06,Ana,a,-400\n"
+    )
+    (tmp_path / "leads.csv").write_text(records + "3,2026-01-07,2026-02-07,Ben,a,\n4,2026-01-08,2026-02-08,Ben,a,0\n")
+    keys = (
+        "stages: {lead: leads.lead, won: leads.won}\nowner: leads.owner\nsegment: leads.segment\namount: leads.amount\n"
+    )
+    crm = tmp_path / "crm.yaml"
+    crm.write_text(f"format: wide\nfiles:\n  leads: {{path: leads.csv, id: id}}\n{keys}", encoding="utf-8")
+    assert wins_of(read_records(crm), {"a": 700.0})["amount"].tolist() == pytest.approx([900, -400, 700, 700])

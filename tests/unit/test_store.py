@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,29 @@ def test_every_command_says_what_it_says_of_records_in_memory(
     for each in (memory, store):
         each.pop("notes")  # the report of a store is shorter
     assert alike(store, memory)
+
+
+@pytest.mark.parametrize("how", ["in_memory", "in_place"])
+@pytest.mark.parametrize("words", COMMANDS[:2], ids=" ".join)
+def test_wins_below_zero_are_told_wherever_amounts_or_rates_are(
+    how: str, words: list[str], place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    crm(tmp_path, f"{HISTORY.format(**FILES)}count: {how}\n")
+    ended = "SELECT id FROM changes GROUP BY id HAVING max_by(value, moment) = '{}' ORDER BY id LIMIT 7"
+    for label, told in (("Lost", []), ("Won", [7])):
+        shutil.copy(place / "crm.duckdb", "one.duckdb")
+        with duckdb.connect("one.duckdb") as connection:
+            some = f"id IN ({ended.format(label)})"
+            connection.execute(f"UPDATE records SET amount = -250.0 WHERE {some}")
+            for table in ("records", "changes"):
+                connection.execute(f"COPY {table} TO '{table}.parquet' (FORMAT parquet)")
+        notes = [note for note in answer(capsys, *words)["notes"] if "below 0" in note]
+        assert notes == [
+            f"Wins with an amount below 0: {number}, −{250 * number:,} in all; sums of what is won fall by that, only amounts "
+            "above 0 tell the size of a deal, and each counts as a win in the rates."
+            for number in told
+        ]
 
 
 def alike(one: Any, other: Any) -> bool:
