@@ -1,1 +1,1 @@
-"""What we believe: the plan, its file and its checks."""
+"""What we believe: the plan and its checks; its file is read beside the others, in `crm/planfile.py`."""
