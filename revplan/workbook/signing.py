@@ -132,6 +132,36 @@ class ToSign:
         return None if self.scale is None or self.spend is None else max(self.scale - 1, 0.0) * self.spend
 
     @cached_property
+    def more_arr(self) -> float | None:
+        """New ARR that `more` is expected to bring within the year, as far as people close it; None where no volume is enough. [plan currency]"""
+        if self.scale is None:
+            return None
+        trials = self.simulation.detail
+        return float(trials.chances_at(self.scale).mean.mean() - trials.chances_at(1.0).mean.mean())
+
+    @property
+    def more_arr_ever(self) -> float | None:
+        """New ARR that `more` is expected to bring in the end; None where no volume is enough or people limit what closes. [plan currency]"""
+        if self.scale is None or self.simulation.detail.demand is not None:
+            return None
+        year = self.simulation.year
+        pairs = zip(year.cells, year.flows, strict=True)
+        worth = (year.in_year(flow[0]).sum() * cell.rates_to_won[0] * cell.acv for cell, flow in pairs)
+        return (self.scale - 1) * float(sum(worth))
+
+    @property
+    def unpriced(self) -> tuple[str, ...]:
+        """The sources without a cost per entry that entries are committed of."""
+        year = self.simulation.year
+        entered = {
+            name: sum(year.in_year(year.flows[row][0]).sum() for row in year.rows_of(name))
+            for name in year.plan.sources
+        }
+        return tuple(
+            name for name, source in year.plan.sources.items() if source.cost_per_entry is None and entered[name] > 0
+        )
+
+    @cached_property
     def highest_within_ceilings(self) -> float:
         """The highest chance of the goal that entries within the ceilings give, or any entries where none is stated. [0-1]"""
         return self.simulation.chance_at(min(self.most, MOST))

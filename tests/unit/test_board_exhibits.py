@@ -17,11 +17,13 @@ import small_company
 from every_exhibit import reports
 from small_company import ACTUALS, LEADS, NAMELESS, small_book
 
+from revplan.crm.planfile import read_plan
 from revplan.exhibits import attainment, detail, outlook, pace, performance, summary
 from revplan.exhibits.exhibit import Exhibit
 from revplan.exhibits.figures import MIMETYPE, measures
 from revplan.ground.errors import PlanError
 from revplan.ground.formats import compact
+from revplan.ground.values import FrozenDict
 from revplan.printing.registry import registry
 from revplan.tracking.book import BoardBook, open_before, open_board
 from revplan.tracking.pacebook import pace_from
@@ -109,6 +111,68 @@ def test_page_one_says_what_is_to_be_decided_and_what_each_way_comes_to(q3: Boar
     assert f"or approve {asked.more} more SQLs by 31 Dec 2026 than the {left} still committed" in said
     assert f"for {compact((asked.scale - 1) * spent, 'USD')} of programme spend" in said
     assert ("above what the ceilings of" in said) == (asked.scale > asked.most)
+
+
+def recommended(
+    book: BoardBook, *, commit: dict[str, Any] | None = None, people: bool = False, **costs: float | None
+) -> str:
+    """What of the two ways is recommended where no source has a ceiling, but for those of `costs` a cost per entry."""
+    year = book.simulation.year
+    free = {"max_per_month": None, "max_growth": None}
+    sources = {
+        name: source.model_copy(
+            update=(free if costs else {}) | ({"cost_per_entry": costs[name]} if name in costs else {})
+        )
+        for name, source in year.plan.sources.items()
+    }
+    changed: dict[str, Any] = {
+        "sources": FrozenDict(sources),
+        "commit": year.plan.commit.model_copy(update=commit or {}),
+    }
+    if people:
+        changed["capacity"] = read_plan(FY26.with_name("plan_people.yaml")).capacity
+    other = replace(year, plan=year.plan.model_copy(update=changed))
+    asked = ToSign(replace(book.simulation, year=other))
+    assert bool(asked.over) == (not costs)
+    return str(summary._recommended(book, asked, "SQLs").text)
+
+
+def test_of_the_two_ways_that_is_recommended_for_which_ceilings_and_costs_speak(q3: BoardBook) -> None:
+    asked, year = ToSign(q3.simulation), q3.simulation.year
+    entered = {
+        name: sum(year.in_year(year.flows[row][0]).sum() for row in year.rows_of(name)) for name in year.plan.sources
+    }
+    extra = {name: (asked.scale - 1) * count for name, count in entered.items()}
+    detail = q3.simulation.detail
+    gain = float((detail.chances_at(asked.scale).mean - detail.chances_at(1.0).mean).mean())
+    wins = zip(year.cells, year.flows, strict=True)
+    ever = (asked.scale - 1) * sum(cell.rates_to_won[0] * cell.acv * year.in_year(flow[0]).sum() for cell, flow in wins)
+    assert 0 < gain < ever
+
+    def split(total: float, *unpriced: str) -> dict[str, float | None]:
+        """Costs per entry at which the extra entries cost `total` together, those of `unpriced` unknown."""
+        priced = [name for name in extra if name not in unpriced]
+        return {name: total / len(priced) / extra[name] if name in priced else None for name in extra}
+
+    brings = f"they are expected to bring {compact(gain, 'USD')} of new ARR in FY26 and cost"
+    tail = "margin and the cost of selling are not in the plan."
+    nobody = ", if there are people to work them, of whom the plan says nothing"
+    cheap, dear, vain = 0.5 * gain, (gain + ever) / 2, 2 * ever
+    assert recommended(q3) == "Recommended: the lower goal, for the plan's own ceilings rule the extra SQLs out."
+    assert lines(q3)[DECIDE].endswith(recommended(q3))
+    bought = f"Recommended: the extra SQLs, for {brings} {compact(cheap, 'USD')}"
+    assert recommended(q3, **split(cheap)) == f"{bought}{nobody}; {tail}"
+    assert recommended(q3, people=True, **split(cheap)) == f"{bought}; {tail}"
+    lower = f"Recommended: the lower goal, for {brings.replace('they', 'the extra SQLs', 1)}"
+    later = f"; the {compact(ever, 'USD')} that they bring in the end is a case for a later year's plan"
+    assert recommended(q3, **split(dear)) == f"{lower} {compact(dear, 'USD')}{later}."
+    assert recommended(q3, **split(vain)) == f"{lower} {compact(vain, 'USD')}."
+    assert recommended(q3, **split(vain, "partner")) == f"{lower} {compact(vain, 'USD')} at least."
+    unknown = "Neither is recommended: what the extra SQLs cost is not known, for the plan gives no cost per entry of"
+    assert recommended(q3, **split(cheap, "partner")) == f"{unknown} partner."
+    assert recommended(q3, **dict.fromkeys(extra)) == f"{unknown} inbound, events, outbound and partner."
+    wanted = recommended(q3, commit={"at_any_cost": True}, **split(vain))
+    assert wanted == f"Recommended: the extra SQLs, for the plan wants its goal at any cost{nobody}."
 
 
 def test_page_one_says_what_the_landing_counts_on_and_what_it_is_at_the_recent_pace(q3: BoardBook) -> None:
