@@ -12,7 +12,7 @@ from revplan.exhibits.detail import for_audience
 from revplan.exhibits.exhibit import Exhibit, chart, table_of, text
 from revplan.exhibits.figures import Figure, FigureCells, Sentence, figure, say
 from revplan.ground.calendar import MONTHS_PER_YEAR
-from revplan.ground.formats import compact, counted, kinds_of, listed, plural, show
+from revplan.ground.formats import compact, counted, kinds_of, labels_of, largest_remainder, listed, plural, show
 from revplan.plan.stages import titles_of
 from revplan.tracking.book import BoardBook
 from revplan.tracking.claims import CONTRADICTED, LOOK
@@ -28,6 +28,10 @@ SHOWN = ("target_to_date", "actual", "gap", "attainment", "days_behind", "needed
          "projected_low", "projected_high", "chance_of_missing")  # fmt: skip
 
 REACHED = "% of plan to date"
+CHANCES = {
+    name: (labels_of(table)[name], "figure")
+    for table, name in (("pace", "chance_of_missing"), ("landing", "chance_of_goal"))
+}
 SEEN = {"gap": 0.05, "gap_value": 0.5}  # below which a variance is shown as none
 
 
@@ -225,9 +229,8 @@ def periods(book: PaceBook) -> Exhibit:
         for row in rows.itertuples()
         if pd.notna(row.chance_of_missing)
     )
-    return _table(
-        book, frame, f"Chance of missing the plan: {chances}.", _both_ways(rows, rows["period"].map(book.label))
-    )
+    said = f"Chance of missing the planned {plural(titles_of(book.plan.stages)[book.stage])}: {chances}."
+    return _table(book, frame, said, _both_ways(rows, rows["period"].map(book.label)))
 
 
 def parts(book: PaceBook) -> Exhibit:
@@ -275,8 +278,13 @@ def _table(
     more: Mapping[str, tuple[str, str]] | None = None,
 ) -> Exhibit:
     """Rows of table pace as a reader sees them."""
-    shown = {"attainment": (REACHED, "share"), **(more or {})}
-    return table_of("pace", frame, said, more=shown, notes=notes, currency=book.plan.currency)
+    shown = {"attainment": (REACHED, "share"), **CHANCES, **(more or {})}
+    return table_of("pace", _with_chances(frame), said, more=shown, notes=notes, currency=book.plan.currency)
+
+
+def _with_chances(frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows of a table whose chances are in words that claim no certainty, as in the sentence above it."""
+    return frame.assign(**{name: frame[name].map(_chance) for name in CHANCES if name in frame})
 
 
 def _both_ways(rows: pd.DataFrame, names: Iterable[object]) -> list[str]:
@@ -344,7 +352,12 @@ def landing(book: PaceBook) -> Exhibit:
     amounts = ["closed", "from_open", "to_create", "landing", "landing_low", "landing_high", "goal"]
     frame = rows[["period", *amounts, "chance_of_goal"]].assign(period=rows["period"].map(book.label))
     frame[amounts] = frame[amounts].round(book.board.decimals)
-    return table_of("landing", frame, said, notes=dead, currency=book.plan.currency)
+    terms, landed = amounts[:3], "landing"
+    whole = rows[terms].notna().all(axis=1)
+    for at in rows.index[whole]:  # rounded so that they add up
+        frame.loc[at, terms] = largest_remainder(rows.loc[at, terms].to_numpy(dtype=float), digits=book.board.decimals)
+        frame.loc[at, landed] = frame.loc[at, terms].sum()
+    return table_of("landing", _with_chances(frame), said, more=CHANCES, notes=dead, currency=book.plan.currency)
 
 
 def deciding(book: PaceBook) -> Exhibit:

@@ -42,8 +42,10 @@ _AMOUNT = re.compile(
     rf"(?<![\w.,/#])(?<!\w-)(?P<currency>[$€£]|[A-Z]{{3}} )?(?P<number>{_NUMBER})(?P<unit>[kMB](?!\w))?(?P<share>%)?"
     r"(?!\w|[.,-]\d)"
 )
+_BOUND = re.compile(rf"\b(over|under) (?={_NUMBER}%)")
+"""What a share is said to be at least or at most, where it is too near to all or nothing to be told."""
 _PLACES: Mapping[str, str] = {
-    "n": rf"[−+]?(?:[$€£]|[A-Z]{{3}} )?{_NUMBER}[kMB]?%?|−?∞|{MISSING}",
+    "n": rf"(?:(?:over|under) (?={_NUMBER}%))?[−+]?(?:[$€£]|[A-Z]{{3}} )?{_NUMBER}[kMB]?%?|−?∞|{MISSING}",
     "p": r"[^.;:]{2,60}?",
     "s": r"\S+",
     "x": r"(?:(?!\. )[^;]){1,400}?",
@@ -62,7 +64,8 @@ class Language:
     texts: Mapping[str, str]
     """English to this language, both with places."""
     words: Mapping[str, str] = field(default_factory=dict)
-    """The few words that are put together with others: `k`, `M`, `B` of amounts, `and` of lists, `to` of FY27 to Q3."""
+    """The few words that are put together with others: `k`, `M`, `B` of amounts, `and` of lists, `to` of FY27 to Q3, `over` and
+    `under` of shares."""
 
     def said(self, text: str) -> str | None:
         """`text` in this language; None where no entry covers it as a whole."""
@@ -71,7 +74,8 @@ class Language:
     def numbers(self, text: str) -> str:
         """`text` with its numbers, amounts, months and days as this language writes them; its words as they are."""
         so_far = _SO_FAR.sub(lambda found: f"{found[1]} {self.words['to']} {found[2]}", text)
-        dated = _PERIOD.sub(lambda found: _period(found, self.code), so_far)
+        bound = _BOUND.sub(lambda found: f"{self.words.get(found[1], found[1])} ", so_far)
+        dated = _PERIOD.sub(lambda found: _period(found, self.code), bound)
         return _AMOUNT.sub(lambda found: _amount(found, self), dated)
 
 

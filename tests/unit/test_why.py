@@ -222,6 +222,20 @@ history: {leads: crm.yaml}
 """
 
 
+@pytest.mark.parametrize("day", ["2026-04-01", "2026-04-05", "2026-04-09", "2026-04-16", "2026-04-30"])
+def test_a_quarter_that_has_just_begun_is_told_as_far_as_it_can_be(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], day: str
+) -> None:
+    """Of too few weeks nothing says whether their flow is luck: the chance is missing, and the command says the rest."""
+    history(tmp_path)
+    (tmp_path / "plan.yaml").write_text(PLAN, encoding="utf-8")
+    assert main(["pace", str(tmp_path / "plan.yaml"), "--as-of", day, "--json"]) in (0, 3)
+    rows = json.loads(capsys.readouterr().out)["why"]["quarter_on_quarter"]
+    few = (pd.Timestamp(day) - pd.Timestamp(2026, 4, 1)).days + 1 < 14
+    assert [row["flow_chance"] is None for row in rows] == [few] * len(rows)
+    assert not few or not any(row["flow_moved"] for row in rows)
+
+
 def test_the_command_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     history(tmp_path)
     (tmp_path / "plan.yaml").write_text(PLAN, encoding="utf-8")
