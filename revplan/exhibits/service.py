@@ -120,9 +120,8 @@ def unworked(book: ServiceBook) -> Exhibit:
     if rows.empty:
         return text("Every open record that was handed over has been touched.")
     whole = rows.iloc[0]
-    oldest = (
-        f"; the oldest is {show(whole['oldest_hours'], 'days')} working hours old" if whole["oldest_hours"] > 0 else ""
-    )
+    which = "it is" if whole["records"] == 1 else "the oldest is"
+    oldest = f"; {which} {show(whole['oldest_hours'], 'days')} working hours old" if whole["oldest_hours"] > 0 else ""
     message = f"{counted(whole['records'], 'open record')} {'has' if whole['records'] == 1 else 'have'} never been touched{oldest}."
     return table_of("unworked", rows, message)
 
@@ -168,7 +167,9 @@ def conversion(book: ServiceBook) -> Exhibit:
     moved = rows[rows["moved"]]
     told = (moved if len(moved) else rows).iloc[-1]
     luck = (
-        f"none of {counted(len(rows), 'step')} moved by more than luck explains"
+        "the one step did not move by more than luck explains"
+        if moved.empty and len(rows) == 1
+        else f"none of {len(rows)} steps moved by more than luck explains"
         if moved.empty
         else f"{counted(len(moved), 'step')} of {len(rows)} moved by more than luck explains"
     )

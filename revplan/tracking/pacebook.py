@@ -484,7 +484,7 @@ class PaceBook:
         shapes = self.followed.shapes if self.followed else {(ALL, self.stage): Shape()}
         shape = shapes[ALL, self.stage]
         own = [
-            f"{name} {each.basis}"
+            f"segment {name} {each.basis}"
             for (name, stage), each in shapes.items()
             if stage == self.stage and name != ALL and each.shares != shape.shares
         ]

@@ -15,7 +15,7 @@ from revplan.crm.mapping import TOUCHES
 from revplan.crm.records import Export
 from revplan.funnel.tables import cell_values_table
 from revplan.ground.calendar import MONTHS_PER_QUARTER
-from revplan.ground.formats import counted, plural, show
+from revplan.ground.formats import compact, counted, plural, show
 from revplan.ground.tables import empty
 from revplan.ground.terminal import plain_rows
 from revplan.ground.worktime import in_utc
@@ -255,11 +255,11 @@ class ServiceBook:
         told = f"Of records touched in time {met} were accepted, of those touched late or never {late}"
         if cost.low <= 0 <= cost.high:
             return f"{told}: no more apart than luck explains, so no cost of the breaches can be told."
-        low, high = sorted(cost.range)
+        (low, high), currency = sorted(cost.range), self.plan.currency
         which = "less" if cost.low > 0 else "more"
         shape = "" if cost.steady else " The share does not fall steadily from band to band."
         return (
-            f"{told}; with the {counted(cost.breached, 'breach', 'breaches')} of the quarter go {show(abs(low), 'money')} to {show(abs(high), 'money')} "
+            f"{told}; with the {counted(cost.breached, 'breach', 'breaches')} of the quarter go {compact(abs(low), currency)} to {compact(abs(high), currency)} "
             f"{which} new ARR. That is an association, not a cause: better leads are also called sooner.{shape}"
         )
 
