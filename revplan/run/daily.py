@@ -38,7 +38,7 @@ from revplan.ground.written import (
 )
 from revplan.printing.page import page
 from revplan.printing.pdf import pictures
-from revplan.tracking.nowcast import check_known, read_triangle, triangle_path
+from revplan.tracking.nowcast import check_columns, read_triangle, triangle_path
 from revplan.tracking.pacebook import PaceBook, with_night
 
 NAME = "pace"
@@ -166,7 +166,7 @@ def read_history(path: Path) -> pd.DataFrame:
         )
         found[numbers] = found[numbers].astype(float)
         found["as_of"] = pd.to_datetime(found["as_of"], format="%Y-%m-%d").astype("datetime64[us]")
-        check_known(found, list(told))
+        check_columns(found, list(told))
         return conform(found.assign(plan=found.get("plan", "")).fillna({"plan": "", "watched": ""}), "pace_history")
     except (ValueError, KeyError, DataError) as error:
         message = f"is no history of the pace ({shown(error)}); take it away, and the next run begins a new one"

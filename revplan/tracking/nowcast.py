@@ -59,8 +59,8 @@ class Triangle:
     def missing(self) -> float:
         """How many records the last run knew that its rows do not hold; 0 where it did not note how many it knew. [records]"""
         runs, seen = self.rows[self.rows["stage"] == ""], self.rows[self.rows["stage"] != ""]
-        known = float(runs.sort_values("seen_on")["entries"].iloc[-1]) if len(runs) else 0.0
-        return known - float(seen["entries"].sum()) if known else 0.0
+        noted = float(runs.sort_values("seen_on")["entries"].iloc[-1]) if len(runs) else 0.0
+        return noted - float(seen["entries"].sum()) if noted else 0.0
 
     def text(self) -> str:
         """As its file holds it."""
@@ -87,20 +87,20 @@ def read_triangle(path: Path) -> Triangle:
     try:
         found = pd.read_csv(StringIO(text), dtype=dict.fromkeys(KEY, "str"), keep_default_na=False)
         rows = found[COLUMNS].astype({"entries": "float64"})
-        check_known(found, COLUMNS)
+        check_columns(found, COLUMNS)
         for key in ("seen_on", "event_day"):
             rows[key] = pd.to_datetime(rows[key], format="%Y-%m-%d").astype("datetime64[us]")
         triangle = Triangle(conform(rows, "triangle"))
         if triangle.missing:
-            known = counted(abs(triangle.missing), "record")
-            raise ValueError(f"{known} {'fewer' if triangle.missing > 0 else 'more'} than its last run noted")
+            records = counted(abs(triangle.missing), "record")
+            raise ValueError(f"{records} {'fewer' if triangle.missing > 0 else 'more'} than its last run noted")
     except (ValueError, KeyError, DataError) as error:
         message = f"is no triangle of nightly runs as a run left it ({shown(error)}); take it away, and the next run begins a new one, or put a backup in its place"
         raise DataError.at(shown(path.name), message) from None
     return triangle
 
 
-def check_known(found: pd.DataFrame, columns: Sequence[str]) -> None:
+def check_columns(found: pd.DataFrame, columns: Sequence[str]) -> None:
     """That a file has no columns but those known: one of a newer version would lose them when it is written again.
 
     Raises
@@ -128,9 +128,8 @@ def after_run(before: Triangle, counts: pd.DataFrame, seen_on: date) -> Triangle
     now = counts[counts["event_day"] > first].groupby(KEY, observed=True)["entries"].sum()
     more = now.sub(recorded, fill_value=0.0)
     more = more[more != 0].rename("entries").reset_index().assign(seen_on=today)
-    known = float(now.sum())
     run = pd.DataFrame(
-        [{"seen_on": today, "stage": "", "segment": "", "source": "", "event_day": pd.NaT, "entries": known}]
+        [{"seen_on": today, "stage": "", "segment": "", "source": "", "event_day": pd.NaT, "entries": float(now.sum())}]
     )
     parts = [part for part in (kept, run, more) if len(part)]
     rows = pd.concat([part[COLUMNS] for part in parts], ignore_index=True)
