@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cached_property
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from revplan.crm.mapping import TOUCHES
-from revplan.crm.records import Export
+from revplan.crm.records import SILENT_DAYS, Export
 from revplan.funnel.tables import cell_values_table
 from revplan.ground.calendar import MONTHS_PER_QUARTER
 from revplan.ground.formats import compact, counted, plural, show
@@ -59,13 +59,29 @@ class ServiceBook:
     def first(self) -> date:
         """The first day whose hand-overs count: that of the quarter, or 90 days back."""
         quarter = self.pace.periods[1:2]
-        return quarter[0].first if quarter else self.pace.as_of - timedelta(days=LOOKED_BACK - 1)
+        return quarter[0].first if quarter else self.last - timedelta(days=LOOKED_BACK - 1)
+
+    @cached_property
+    def last(self) -> date:
+        """The last day known; that on which the records end, if that is days before: of what happened since they tell nothing.
+
+        Touches and hand-overs that go on are records that go on.
+        """
+        ended, export, as_of = self.pace.ended_on, self.export, self.pace.as_of
+        if ended is None or export is None:
+            return as_of
+        moments = [export.details.columns.get(name, service.NOTHING) for name in ("assigned", "rejected")]
+        moments += [export.touches.at] if export.touches is not None else []
+        days = np.concatenate(moments).astype("datetime64[D]")
+        days = days[days <= np.datetime64(as_of)]  # which a missing one is not
+        ends = max(ended, days.max().item()) if len(days) else ended
+        return as_of if (as_of - ends).days <= SILENT_DAYS else ends
 
     @cached_property
     def now(self) -> np.datetime64:
         """The end of the last day known, in UTC."""
         zone = "UTC" if self.export is None else service.record_zone(self.export, self.plan)
-        moment: np.datetime64 = in_utc(np.array([service.end_of(self.pace.as_of)]), zone)[0]
+        moment: np.datetime64 = in_utc(np.array([service.end_of(self.last)]), zone)[0]
         return moment
 
     @cached_property
@@ -193,17 +209,18 @@ class ServiceBook:
         """The quarter before, and this one to the last day known."""
         begin = pd.Period(self.first, freq="M")
         before = (begin - MONTHS_PER_QUARTER).start_time.date()
-        return DayRun(before, self.first - timedelta(days=1)), DayRun(self.first, self.pace.as_of)
+        return DayRun(before, self.first - timedelta(days=1)), DayRun(
+            self.first, self.last if self.last >= self.first else self.pace.as_of
+        )
 
     @cached_property
     def steps(self) -> pd.DataFrame:
         """Table quarter_on_quarter."""
         history = self.pace.history
-        return (
-            empty("quarter_on_quarter")
-            if history is None
-            else why.steps(history, *self.stretches, titles_of(self.plan.stages))
-        )
+        if history is None or self.last < self.first:
+            return empty("quarter_on_quarter")
+        told = history if self.last == history.as_of else replace(history, as_of=self.last)
+        return why.steps(told, *self.stretches, titles_of(self.plan.stages))
 
     @cached_property
     def losses(self) -> pd.DataFrame:

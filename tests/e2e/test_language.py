@@ -64,6 +64,13 @@ def test_an_entry_puts_what_it_is_told_in_its_own_order() -> None:
     assert said("1,200 of 3,400.5 Leads by 30 Sep 2026") == "bis 30. Sept. 2026: von 3.400,5 Leads 1.200"
 
 
+def test_a_share_that_is_told_by_its_bound_is_a_number() -> None:
+    texts = {"{p}: {n} chance.": "{p}: Chance {n}."}
+    spoken = Language(code="de", texts=texts, words={"over": "über", "under": "unter", "and": "und", "to": "bis"})
+    assert spoken.said("Jun 2026: over 99.9% chance.") == f"Juni 2026: Chance über 99,9{NBSP}%."
+    assert spoken.said("Jun 2026: under 0.1% chance.") == f"Juni 2026: Chance unter 0,1{NBSP}%."
+
+
 def test_a_text_without_an_entry_stays_whole_its_numbers_too() -> None:
     assert language_of(("Known.", "Bekannt.")).said("Known. Unknown are 1,200 things here.") is None
 

@@ -636,6 +636,19 @@ def test_the_landing_of_month_quarter_and_year(book: PaceBook) -> None:
     assert found["chance_of_goal"].between(0, 1).all()
 
 
+def test_a_landing_adds_up_as_it_is_shown_and_no_chance_is_certain(tmp_path: Path) -> None:
+    book = open_pace(company(tmp_path))
+    shown = exhibits.landing(book).table
+    assert shown is not None
+    assert shown["landing"].tolist() == shown[["closed", "from_open", "to_create"]].sum(axis=1).tolist()
+    (tmp_path / "plan.yaml").write_text(PLAN.replace("120_000", "12_000_000"), encoding="utf-8")
+    far = open_pace(tmp_path / "plan.yaml")
+    chances = exhibits.periods(far).table
+    assert chances is not None
+    assert set(chances["chance_of_missing"]) == {"over 99.9%"}
+    assert "100.0%" not in exhibits.periods(far)._repr_mimebundle_()["text/html"]
+
+
 @pytest.mark.parametrize("people", ["", PEOPLE], ids=["without people", "with people"])
 def test_the_chance_of_each_goal_is_that_of_its_band(tmp_path: Path, people: str) -> None:
     book = open_pace(company(tmp_path, people))

@@ -22,12 +22,15 @@ from test_pace import PLAN, company
 
 from revplan.cli.commands import main
 from revplan.exhibits import pace as exhibits
+from revplan.exhibits import service
 from revplan.ground.errors import DataError, RevplanError
+from revplan.printing.translated import translated, written_in
 from revplan.run import daily
 from revplan.run.daily import alert_before, plain, read_history, slack, write_day
 from revplan.tracking.nowcast import KEPT_DAYS, Triangle, after_run, late_of, read_triangle, triangle_path
 from revplan.tracking.pace import alert_after, at_most, quantile, to_come
 from revplan.tracking.pacebook import PaceBook, open_pace
+from revplan.tracking.servicebook import ServiceBook
 
 # --- the triangle --------------------------------------------------------------------------------
 
@@ -512,6 +515,21 @@ def test_messages_survive_names_that_mean_something_to_slack(tmp_path: Path) -> 
     assert all(0 < len(each["text"]) <= 3000 for each in texts)
     assert len(slack(book, "many words " * 900)["blocks"][1]["text"]["text"]) <= 3000
     assert "A & <B> *c*" in plain(book, f"{book.plan.name}: {exhibits.told(book)}")
+
+
+@pytest.mark.parametrize("day", ["2026-01-02", "2026-02-27", "2026-06-17", "2026-06-30", "2025-12-30", "2027-03-01"])
+def test_every_sentence_of_a_morning_has_its_german(tmp_path: Path, day: str) -> None:
+    path = company(tmp_path, CLAIMED, until=max(min(date.fromisoformat(day), date(2026, 6, 30)), date(2025, 12, 31)))
+    book = open_pace(path, day)
+    more = [*service.tables(ServiceBook(book)), exhibits.best(book)]
+    notebook = daily.notebook_of([*exhibits.page(book), *more], "Pace", {})
+    assert translated(notebook, "de", written_in(book.live)).left == ()
+
+
+CLAIMED = """\
+calendar: {country: US}
+claims: [{by: sales, sales_growth: 4.0, arr_growth: 0.8}, {by: all, sourced: {marketing: 0.72, sales: 0.45}}, {by: sales, coverage: 3}, {by: x, win_rate: 0.32}]
+"""
 
 
 def test_nightly_runs_tell_what_is_late(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -210,6 +210,20 @@ def test_a_record_inside_its_deadline_is_pending(tmp_path: Path) -> None:
     assert states(early, "first touch")["b"] == "pending"
     assert early.breaches.empty
     assert row(early, TOUCH)["share"] == 1  # a
+
+
+def test_records_that_ended_days_ago_tell_of_no_breach_nor_of_worse_leads_since(tmp_path: Path) -> None:
+    """Nobody knows whether e had its three touches after the 11th, when the records end, nor what became of leads of late."""
+    late = opened(tmp_path, as_of="2027-03-31")
+    assert late.pace.ended_on == date(2027, 3, 11)
+    assert states(late, "attempts") == states(opened(tmp_path), "attempts")
+    assert states(late, "attempts")["e"] == "pending"
+    example = Path(__file__).parents[2] / "data" / "example" / "plan_fy26.yaml"
+    ends = ServiceBook(open_pace(example)).pace.as_of
+    fresh, stale = (ServiceBook(open_pace(example, ends + timedelta(days=days))) for days in (0, 60))
+    assert stale.pace.ended_on == ends
+    assert stale.quality.said == fresh.quality.said
+    assert stale.steps.empty or stale.stretches[1].last <= ends
 
 
 def test_the_three_clocks(book: ServiceBook) -> None:
