@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
+from itertools import islice
+from typing import Literal
 
 import numpy as np
 
@@ -18,7 +20,6 @@ from revplan.funnel.tables import entries_by_stage, required_by_stage, spend_of_
 from revplan.ground.errors import shown
 from revplan.ground.escaping import escape
 from revplan.ground.formats import commitment, compact, counted, money, plural, raised, show
-from revplan.plan.stages import titles_of
 from revplan.simulation.simulate import PEOPLE, Simulation, limited_by
 from revplan.staffing.staffing import able_words, staffing
 from revplan.workbook.signing import (
@@ -37,19 +38,33 @@ POINTS = 0.0005  # difference of two chances that shows
 TILES = 6  # figures shown as tiles
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ShownFigure:
-    """What one figure of a scenario is called, and how its value and a difference to another are written."""
+    """One figure of a scenario: what it is called, how it is worked out, and what kind of number it is."""
 
     label: str
-    written: Callable[[float], str]
-    difference: Callable[[float], str]
+    value: Callable[[Simulation], float]
+    kind: Literal["share", "money", "commitment"]
+    currency: str
 
     def cell(self, value: float, before: float) -> tuple[str, str]:
         """The value, and its difference to `before` where there is one."""
         if not math.isfinite(value):
             return "no volume gives it", ""
-        return self.written(value), self.difference(value - before) if math.isfinite(before) and value != before else ""
+        apart = self._difference(value - before) if math.isfinite(before) and value != before else ""
+        return self._written(value), apart
+
+    def _written(self, value: float) -> str:
+        if self.kind == "share":
+            return show(round(value, 3), "share")
+        return compact(value, self.currency) if self.kind == "money" else show(value, "commitment")
+
+    def _difference(self, value: float) -> str:
+        if self.kind == "share":
+            return counted(round(100 * value, 1), "point", kind="number")
+        if self.kind == "money":
+            return ("+" if value > 0 else "") + money(round(value), self.currency)
+        return show(round(value), "number")
 
 
 def headline(simulation: Simulation, base: Simulation) -> str:
@@ -80,66 +95,41 @@ def warnings(simulation: Simulation) -> tuple[str, ...]:
 
 def values(simulation: Simulation) -> tuple[float, ...]:
     """The figures of a scenario, in the order of `figures`."""
-    found, number = simulation.outcome, ToSign(simulation).number
-    return (
-        found.chance_of_goal.value,
-        found.p50.value,
-        found.p10.value,
-        commit_entries(simulation),
-        math.inf if number is None else number,
-        spend_of_entries(simulation.year),
-        found.p90.value,
-        simulation.view.goal,
-        found.expected_shortfall.value,
-        simulation.confidence,
-        *required_by_stage(simulation.year).values(),
-    )
+    return tuple(each.value(simulation) for each in figures(simulation))
 
 
-@lru_cache(maxsize=1)
-def figures(base: Simulation) -> tuple[ShownFigure, ...]:
-    """What the figures of a scenario are called; those of the tiles come first."""
-    plan, title = base.year.plan, commit_title(base)
-    amount = partial(compact, currency=plan.currency)
-
-    def signed_amount(value: float) -> str:
-        return ("+" if value > 0 else "") + money(round(value), plan.currency)
-
-    stages = [ShownFigure(f"{shown(stage.title)} required", _count, _signed_count) for stage in plan.stages]
-    return (
-        ShownFigure("Chance of the goal", _share, _points),
-        ShownFigure("New ARR in the middle case (P50)", amount, signed_amount),
-        ShownFigure("New ARR nine years in ten exceed (P10)", amount, signed_amount),
-        ShownFigure(f"{plural(title)} of the expected commit", _count, _signed_count),
-        ShownFigure(f"{plural(title)} to sign", _count, _signed_count),
-        ShownFigure("Programme spend for the expected commit", amount, signed_amount),
-        ShownFigure("New ARR one year in ten exceeds (P90)", amount, signed_amount),
-        ShownFigure("New ARR asked for", amount, signed_amount),
-        ShownFigure("Missed of the goal, in expectation", amount, signed_amount),
-        ShownFigure("Confidence to sign with", _share, _points),
-        *stages,
-    )
+def figures(simulation: Simulation) -> Iterator[ShownFigure]:
+    """The figures of a scenario, the same for all of a plan; those of the tiles come first."""
+    plan, title = simulation.year.plan, commit_title(simulation)
+    share = partial(ShownFigure, kind="share", currency=plan.currency)
+    amount = partial(ShownFigure, kind="money", currency=plan.currency)
+    count = partial(ShownFigure, kind="commitment", currency=plan.currency)
+    yield share(label="Chance of the goal", value=lambda of: of.outcome.chance_of_goal.value)
+    yield amount(label="New ARR in the middle case (P50)", value=lambda of: of.outcome.p50.value)
+    yield amount(label="New ARR nine years in ten exceed (P10)", value=lambda of: of.outcome.p10.value)
+    yield count(label=f"{plural(title)} of the expected commit", value=commit_entries)
+    yield count(label=f"{plural(title)} to sign", value=_to_sign)
+    yield amount(label="Programme spend for the expected commit", value=lambda of: spend_of_entries(of.year))
+    yield amount(label="New ARR one year in ten exceeds (P90)", value=lambda of: of.outcome.p90.value)
+    yield amount(label="New ARR asked for", value=lambda of: of.view.goal)
+    yield amount(label="Missed of the goal, in expectation", value=lambda of: of.outcome.expected_shortfall.value)
+    yield share(label="Confidence to sign with", value=lambda of: of.confidence)
+    for stage in plan.stages:
+        yield count(label=f"{shown(stage.title)} required", value=partial(_required, stage.id))
 
 
-def _count(value: float) -> str:
-    return show(value, "commitment")
+def _to_sign(simulation: Simulation) -> float:
+    number = ToSign(simulation).number
+    return math.inf if number is None else number
 
 
-def _signed_count(value: float) -> str:
-    return show(round(value), "number")
-
-
-def _share(value: float) -> str:
-    return show(round(value, 3), "share")
-
-
-def _points(value: float) -> str:
-    return counted(round(100 * value, 1), "point", kind="number")
+def _required(stage: str, simulation: Simulation) -> float:
+    return required_by_stage(simulation.year)[stage]
 
 
 def tiles(simulation: Simulation, base: Simulation) -> str:
     """The main figures, each beside its value in the base plan."""
-    parts = zip(figures(base)[:TILES], values(simulation), values(base), strict=False)
+    parts = zip(islice(figures(base), TILES), values(simulation), values(base), strict=False)
     return f'<dl class="rp-tiles">{"".join(_tile(*part) for part in parts)}</dl>'
 
 
@@ -282,7 +272,7 @@ def _more(now: float, before: float) -> str:
 def commit_title(simulation: Simulation) -> str:
     """What the commit stage is called."""
     plan = simulation.year.plan
-    return fitting(titles_of(plan.stages)[plan.commit_stage])
+    return fitting(plan.titles[plan.commit_stage])
 
 
 def commit_entries(simulation: Simulation) -> float:

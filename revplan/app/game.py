@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from revplan.app.answers import values
 from revplan.crm.inputs import frozen_inputs, input_files
@@ -41,6 +41,12 @@ PLAYED = "played"
 CHANGED = "has changed since this page was opened, or a file it names has; load the page again"
 
 Volumes = tuple[float, ...]
+Made = TypeVar("Made")
+
+
+def kept(most: int) -> Callable[[Callable[..., Made]], cached_property[Callable[..., Made]]]:
+    """A method whose last `most` answers are kept, by each game for itself."""
+    return lambda method: cached_property(lambda game: lru_cache(maxsize=most)(partial(method, game)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,35 +127,26 @@ class Game:
             files = replace(read_year(copy), path=self.path)  # what nightly runs saw lies beside the plan itself
             return pace_of(files, None, "")
 
-    @cached_property
-    def _simulated(self) -> Callable[[Plan, Volumes], Simulation]:
-        return lru_cache(maxsize=KEPT)(self._simulate)
+    @kept(KEPT_FIGURES)
+    def _figures(self, plan: Plan, volumes: Volumes) -> tuple[float, ...]:
+        return values(self._simulated(plan, volumes))
 
-    @cached_property
-    def _figures(self) -> Callable[[Plan, Volumes], tuple[float, ...]]:
-        return lru_cache(maxsize=KEPT_FIGURES)(lambda plan, volumes: values(self._simulated(plan, volumes)))
-
-    @cached_property
-    def _world(self) -> Callable[[Plan], PlannedYear]:
-        return lru_cache(maxsize=KEPT)(self._make_world)
-
-    @cached_property
-    def _view(self) -> Callable[[Plan, Volumes], tuple[PlannedYear, Outlook]]:
-        return lru_cache(maxsize=KEPT)(self._make_view)
-
-    def _simulate(self, plan: Plan, volumes: Volumes) -> Simulation:
+    @kept(KEPT)
+    def _simulated(self, plan: Plan, volumes: Volumes) -> Simulation:
         year, view = self._view(plan.model_copy(update={"commit": self.plan.commit}), volumes)
         asked = (plan.commit.confidence, STRETCH, *CONFIDENCES)
         found, (signed, stretch, *curve) = run(view, DrawStore(TRIALS, drivers(view), SEED), asked)
         year = replace(year, plan=plan)
         return Simulation(year, view, TRIALS, SEED, found, tuple(curve), signed, stretch)
 
-    def _make_view(self, plan: Plan, volumes: Volumes) -> tuple[PlannedYear, Outlook]:
+    @kept(KEPT)
+    def _view(self, plan: Plan, volumes: Volumes) -> tuple[PlannedYear, Outlook]:
         scaled = Scenario(volume=dict(zip(plan.sources, volumes, strict=True)))
         year = with_entries(self._world(plan), self.base.year, scaled)
         return year, outlook(year)
 
-    def _make_world(self, plan: Plan) -> PlannedYear:
+    @kept(KEPT)
+    def _world(self, plan: Plan) -> PlannedYear:
         forget(KEPT_DELAYS)
         return year_without_commit(plan, self.base.year.snapshot)
 

@@ -48,7 +48,6 @@ from revplan.plan.model import Plan
 from revplan.plan.parts import Scenario, Transition
 from revplan.plan.people import Hire, Rep
 from revplan.plan.scenario import cells_through, varied
-from revplan.plan.stages import titles_of
 
 RATES, DEALS, DELAYS, VOLUMES = "Rates", "Deal size", "Delays", "Volume and budget"
 PEOPLE, CERTAINTY = "People", "Goal and certainty"
@@ -421,7 +420,7 @@ def _taken(plan: Plan, cell: tuple[str, str], pair: tuple[str, str]) -> Transiti
 
 
 def _step_title(plan: Plan, pair: tuple[str, str]) -> str:
-    titles = titles_of(plan.stages)
+    titles = plan.titles
     return f"{shown(titles[pair[0]])} to {shown(titles[pair[1]])}"
 
 

@@ -450,6 +450,7 @@ def _simulate(given: argparse.Namespace) -> None:
     from revplan.cli import answers
     from revplan.ground.written import check_file, written
     from revplan.simulation.draws import DrawStore
+    from revplan.simulation.scenarios import compare
     from revplan.simulation.simulate import simulate
     from revplan.workbook.answers import scenarios_csv
     from revplan.workbook.workbook import open_workbook
@@ -459,7 +460,7 @@ def _simulate(given: argparse.Namespace) -> None:
         check_file(given.csv)
     book = open_workbook(given.plan, _progress(SOLVED))
     found = simulate(book.year, given.trials, given.seed, _progress("simulation: {done} of {total} rounds"))
-    book = book.simulated(found, book.compared(found, _progress("scenarios: {done} of {total}")))
+    book = book.simulated(found, compare(found, _progress("scenarios: {done} of {total}")))
     if given.csv:
         written(given.csv, scenarios_csv(book.scenarios))
     _answer(given, answers.simulation(book))

@@ -21,6 +21,7 @@ from revplan.excel.writer import (
     Rule,
     Sheet,
 )
+from revplan.exhibits.charts import TITLES
 from revplan.funnel.tables import BRIDGE_TERMS, BRIDGE_TIES
 from revplan.plan.goal import (
     HALF_A_CENT,
@@ -46,14 +47,7 @@ CHANGES = {
     "quarterly_rate": (RATE, PERIODIC, "share in a quarter, compounded over four"),
     "monthly_rate": (RATE, PERIODIC, "share in a month, compounded over twelve"),
 }
-WORDS = {
-    "opening_arr": "Opening ARR",
-    "new_arr": "New ARR",
-    "expansion": "Expansion",
-    "contraction": "Contraction",
-    "churn": "Churn",
-    "closing_arr": "Closing ARR",
-}
+WORDS = {term: f"{title} ARR" if term in LEVELS else title for term, title in TITLES.items()}
 SOLVED_FOR = "solved for: see Bridge"
 
 

@@ -33,7 +33,6 @@ from revplan.ground.formats import (
     show,
     whole_amounts,
 )
-from revplan.plan.stages import titles_of
 from revplan.staffing.hiring import Hiring, hires_words
 from revplan.staffing.staffing import headline as people_headline
 from revplan.workbook.notes import DECIDE, TO_DO
@@ -83,7 +82,7 @@ def _page_one(book: Workbook, hiring: Hiring | None) -> Exhibit:
 def _decision(book: Workbook, hiring: Hiring | None) -> str:
     """What who signs has to decide beside the signature, with its money, and the goal that needs no such decision."""
     asked, currency = book.to_sign, book.plan.currency
-    titles, sure = plural(titles_of(book.plan.stages)[asked.stage]), show(asked.confidence, "share")
+    titles, sure = plural(book.plan.titles[asked.stage]), show(asked.confidence, "share")
     lower = f"lower the goal to {compact(asked.goal_within_reach, currency)}, which the expected commit reaches in {sure} of the years"
     if hiring is not None and hiring.hires:
         return f"{_with_hires(book, hiring)}; or {lower}."
@@ -101,7 +100,7 @@ def _decision(book: Workbook, hiring: Hiring | None) -> str:
 def _with_hires(book: Workbook, found: Hiring) -> str:
     """The hires to approve, and what is then to be signed instead."""
     asked, hires = book.to_sign, found.hires or ()
-    title = titles_of(book.plan.stages)[asked.stage]
+    title = book.plan.titles[asked.stage]
     count = counted(sum(hire.count for hire in hires), "hire")
     instead = counted(found.scale * asked.expected[asked.stage], title, kind="commitment")
     own = "" if asked.number is None else f" instead of {show(asked.number, 'commitment')}"
@@ -161,7 +160,7 @@ def goal_bridge(book: Workbook) -> Exhibit:
 
 def required_funnel(book: Workbook) -> Exhibit:
     """What the year's wins trace back to, stage by stage."""
-    titles = titles_of(book.plan.stages)
+    titles = book.plan.titles
     first, last = book.plan.stage_ids[0], book.plan.stage_ids[-1]
     frame = book.stages.copy()
     rows = frame.set_index("stage")
@@ -190,7 +189,7 @@ def required_funnel(book: Workbook) -> Exhibit:
 
 
 def entering_later(book: Workbook) -> str:
-    titles, first = titles_of(book.plan.stages), book.plan.stage_ids[0]
+    titles, first = book.plan.titles, book.plan.stage_ids[0]
     entries = {name: book.plan.entry_stage(name) for name in book.plan.sources}
     later = [f"{name} at {titles[stage]}" for name, stage in entries.items() if stage != first]
     return f"Sources that enter later count from there: {', '.join(later)}." if later else ""
@@ -217,7 +216,7 @@ def open_pipeline(book: Workbook) -> Exhibit:
     """What is in the pipe already, stage by stage."""
     if book.pipeline.empty:
         return text("No open records are known: the plan names no history, or the history holds none that are open.")
-    currency, titles = book.plan.currency, titles_of(book.plan.stages)
+    currency, titles = book.plan.currency, book.plan.titles
     values = ["items", "amount", "wins", "arr", "arr_in_year", "dead_items", "dead_amount"]
     sums = book.pipeline.groupby("stage", sort=False, observed=True)[values].sum()
     sums = sums.reindex([stage for stage in book.plan.stage_ids if stage in sums.index])

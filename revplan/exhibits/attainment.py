@@ -25,7 +25,6 @@ from revplan.ground.formats import (
     show,
     steady_order,
 )
-from revplan.plan.stages import titles_of
 from revplan.tracking.book import BoardBook
 
 PLANNED, ACTUAL, SIGNED = "planned", "actual", "signed"
@@ -113,7 +112,7 @@ def _attainment_message(book: BoardBook) -> Sentence:
         said, told = "{actual} {counted} against {asked} planned for {period}: {reached} attained.", actual
     if reached.value is None:
         said = said.replace(": {reached} attained", "")
-    words = agreeing(told, titles_of(book.plan.stages)[stage])
+    words = agreeing(told, book.plan.titles[stage])
     return say(said, actual=actual, asked=asked, **words, period=book.plan.period_label(label), reached=reached)
 
 
@@ -153,7 +152,7 @@ def _quarterly_message(book: BoardBook, frame: pd.DataFrame, quarters: list[str]
         f"{{commit}} {{counted}} {verb} for the year{already}{part}.",
         commit=commit,
         planned=figure("entries", row["year"], str(book.plan.first_month.year), PLANNED, stage=stage),
-        **agreeing(commit, titles_of(book.plan.stages)[stage]),
+        **agreeing(commit, book.plan.titles[stage]),
         quarter=book.plan.period_label(largest[0]),
     )
 

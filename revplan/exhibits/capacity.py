@@ -34,7 +34,6 @@ from revplan.funnel.funnel import YEAR
 from revplan.ground.errors import shown
 from revplan.ground.formats import compact, counted, largest_remainder, listed, plural, show
 from revplan.ground.tables import conform
-from revplan.plan.stages import titles_of
 from revplan.simulation.simulate import KEPT_BACK, PEOPLE, limited_by
 from revplan.staffing.hiring import hiring_notes, hiring_words, worth_table, worth_words
 from revplan.staffing.staffing import Staffing, headline, staffing, staffing_notes
@@ -151,7 +150,7 @@ def what_is_behind(book: BoardBook) -> Exhibit | None:
     found = book.diagnosis
     if found is None:
         return None
-    span, title = book.spans[-1].label, titles_of(book.plan.stages)[book.stage]
+    span, title = book.spans[-1].label, book.plan.titles[book.stage]
     rest = coverage_rows(book)
     sides = (PLANNED, ACTUAL_SIDE)
     entries, rate = (

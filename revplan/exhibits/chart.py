@@ -38,6 +38,9 @@ Mark = Literal["bar", "level", "line", "dashed", "dotted", "dots", "squares", "d
 BAR_MARKS = ("bar", "level")
 LINE_MARKS = ("line", "dashed", "dotted")
 
+FEW = 9
+"""Points that have room for a number each."""
+
 Plotted = float | None
 SeriesPart = tuple[str, str] | tuple[str, str, str] | tuple[str, str, str, str]
 """The column of a table that is drawn, what the key calls it, its colour, its mark."""

@@ -35,6 +35,7 @@ from revplan.exhibits.figures import Sentence
 from revplan.exhibits.fit import fitting
 from revplan.funnel.tables import missed_in_year
 from revplan.ground.formats import commitment, compact, counted, first_largest, plural, raised, show, steady_order
+from revplan.plan.goal import LEVELS
 from revplan.workbook.notes import worst_quarter
 from revplan.workbook.signing import against_expected
 
@@ -42,7 +43,6 @@ MOST_ROWS = 16
 EVEN = 1e-6  # months that differ by a smaller share are the same
 SOURCE_COLORS = (PLAN, REQUIRED, ACTUAL, ATTENTION, OTHER, PAST)
 MOST_COLORS = len(SOURCE_COLORS)
-LEVELS = ("opening_arr", "new_arr", "closing_arr")
 TITLES = {
     "opening_arr": "Opening",
     "new_arr": "New",

@@ -10,7 +10,6 @@ from revplan.exhibits import charts
 from revplan.exhibits.exhibit import Exhibit, chart, table_of, text
 from revplan.exhibits.figures import OF_EXPECTED, Figure, of_year, year_cells
 from revplan.ground.formats import compact, kinds_of, plural, raised, show
-from revplan.plan.stages import titles_of
 from revplan.simulation.simulate import Simulation
 from revplan.workbook import simulated as tables
 from revplan.workbook.signing import decides_words, in_parts, parts_words, reaching_words, simulation_notes
@@ -71,7 +70,7 @@ def commit_curve(book: Workbook) -> Exhibit:
     points = tables.commit_curve_table(simulation)
     entries = _commit(book)
     drawn = points.dropna(subset=["scale"])
-    title = titles_of(book.plan.stages)[stage]
+    title = book.plan.titles[stage]
     if not entries:
         return text(f"The commit asks for no new {plural(title)}, so there is no curve of them.")
     if drawn.empty:
@@ -148,7 +147,7 @@ def left_uncertain(book: Workbook) -> Exhibit:
     """What a commit at each stage, hit exactly, leaves uncertain."""
     if not book.simulation.view.goal > 0:
         return text("There is nothing to sign to compare.")
-    titles, currency = titles_of(book.plan.stages), book.plan.currency
+    titles, currency = book.plan.titles, book.plan.currency
     frame = tables.commit_given_table(book.simulation)
     row = frame.set_index("stage").loc[book.plan.commit_stage]
     message = (

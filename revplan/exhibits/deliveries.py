@@ -22,7 +22,6 @@ from revplan.ground.formats import (
     show,
     whole_amounts,
 )
-from revplan.plan.stages import titles_of
 from revplan.workbook.workbook import Workbook
 
 MONTHS_SHOWN_BEFORE = 6
@@ -39,7 +38,7 @@ def commit_by_month(book: Workbook) -> Exhibit:
     at = pd.PeriodIndex(rows["month"], freq="M").asi8 - book.plan.first_month.ordinal
     past = book.year.past_share(at.astype(float))
     share = float(rows["required"] @ past / rows["required"].sum()) if rows["required"].sum() else 0.0
-    drawn = charts.commit_by_month(values, titles_of(book.plan.stages)[stage], plan_month, share)
+    drawn = charts.commit_by_month(values, book.plan.titles[stage], plan_month, share)
     return chart(drawn, values, {"month": "month", **kinds_of("funnel")})
 
 
@@ -66,7 +65,7 @@ def _apportioned(wide: pd.DataFrame, book: Workbook) -> pd.DataFrame:
 
 def monthly_commit(book: Workbook) -> Exhibit:
     """Entries to deliver each month at every stage."""
-    titles, shown = titles_of(book.plan.stages), _displayed_months(book)
+    titles, shown = book.plan.titles, _displayed_months(book)
     stage = book.plan.commit_stage
     frame = _with_year(book, shown).assign(row=[titles[each] for each in shown.index])
     of_stage = shown.loc[stage]
@@ -90,7 +89,7 @@ def monthly_commit(book: Workbook) -> Exhibit:
 
 def commit_by_source(book: Workbook) -> Exhibit:
     """Who delivers what: entries of each source at the stage where it enters."""
-    titles, plan = titles_of(book.plan.stages), book.plan
+    titles, plan = book.plan.titles, book.plan
     rows = book.to_deliver
     rows = rows[rows["stage"].astype(str) == rows["source"].map(plan.entry_stage).astype(str)]
     wide = rows.groupby(["source", "month"], observed=True)["commit"].sum().unstack("month")
@@ -167,7 +166,7 @@ def _monthly_table(book: Workbook, frame: pd.DataFrame, message: str, head: str,
 
 def commit_sheet(book: Workbook) -> Exhibit:
     """One plan in every stage by quarter, with what an entry is worth."""
-    titles, currency, names = titles_of(book.plan.stages), book.plan.currency, list(book.quarters["quarter"])
+    titles, currency, names = book.plan.titles, book.plan.currency, list(book.quarters["quarter"])
     shown = _displayed_months(book)
     frame = pd.DataFrame(sums_by_quarter(shown.to_numpy()), columns=names)
     frame.insert(0, "stage", [titles[stage] for stage in shown.index])
@@ -219,7 +218,7 @@ def _arr_row(book: Workbook, names: list[str]) -> pd.DataFrame:
 
 def commit_choice(book: Workbook) -> Exhibit:
     """Which stage to sign for, with the reasons."""
-    titles = titles_of(book.plan.stages)
+    titles = book.plan.titles
     frame = book.commit_choices
     suggested = titles[frame.loc[frame["suggested"], "stage"].iloc[0]]
     signed = titles[book.plan.commit_stage]

@@ -22,6 +22,7 @@ from revplan.exhibits.chart import (
     BACKGROUND,
     BAR_MARKS,
     DAY_ZERO,
+    FEW,
     INK,
     LINE_MARKS,
     REQUIRED,
@@ -353,9 +354,6 @@ def _points(canvas: Canvas, chart: Chart, room: float, top: float) -> float:
 
 BAR, BESIDE = 0.62, 0.8
 """Share of its place that a bar takes, and that bars beside each other take together."""
-
-FEW = 9
-"""Points that have room for a number each."""
 
 NUMBERS = 0.33
 """Share of a drawing that numbers at the ends of lying bars may take."""

@@ -34,8 +34,6 @@ from revplan.ground.terminal import TextBlock, grid
 if TYPE_CHECKING:
     import pandas as pd
 
-SILENT = Sentence(text="")
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Exhibit:
@@ -43,8 +41,8 @@ class Exhibit:
 
     Attributes
     ----------
-    message
-        The conclusion in one sentence: headline, slide title, what a notebook test compares.
+    said
+        The conclusion in one sentence, with the figures it quotes: headline, slide title, what a notebook test compares.
     kind
         What it is.
     table
@@ -63,7 +61,7 @@ class Exhibit:
         The line a page names itself by (plan, date); the first one of a notebook counts.
     """
 
-    message: str
+    said: Sentence
     kind: Literal["chart", "table", "text"]
     table: pd.DataFrame | None = None
     kinds: Mapping[str, str] = field(default_factory=dict)
@@ -72,8 +70,6 @@ class Exhibit:
     chart: Chart | None = None
     notes: tuple[str, ...] = ()
     header: str = ""
-    said: Sentence = SILENT
-    """The message with the figures it quotes."""
     facts: tuple[Figure, ...] = ()
     """The figures a text rests on."""
     cells: FigureCells | None = None
@@ -92,6 +88,11 @@ class Exhibit:
     """Id to label of the periods that the figures of its report name."""
     about: Mapping[str, str] = field(default_factory=dict)
     """What its report is of, under which a pack that was shown is kept: year, period, segment, last day known, baseline."""
+
+    @property
+    def message(self) -> str:
+        """What it says as text."""
+        return self.said.text
 
     def as_appendix(self) -> Exhibit:
         """The same exhibit for readers who look things up: a page has it, a deck has it in its notes."""
@@ -164,7 +165,6 @@ def chart(described: Chart, frame: pd.DataFrame, kinds: Mapping[str, str], *, no
     place = f"chart {shown(said.text)!r}"
     _check_kinds(frame, kinds, place)
     return Exhibit(
-        message=said.text,
         kind="chart",
         said=said,
         table=frame.copy(),
@@ -208,7 +208,6 @@ def table(
     said = _message(message, "table")
     _check_kinds(frame, kinds, f"table {shown(said.text)!r}")
     return Exhibit(
-        message=said.text,
         kind="table",
         said=said,
         table=frame.reset_index(drop=True),
@@ -295,7 +294,6 @@ def text(
     ]
     quoted = [quote for each in told for quote in each.figures]
     return Exhibit(
-        message=said.text,
         kind="text",
         said=replace(said, registered=said.registered and all(each.registered for each in told)),
         facts=(*(value for value in values if isinstance(value, Figure)), *quoted),

@@ -13,7 +13,6 @@ from revplan.exhibits.exhibit import Exhibit, chart, table_of, text
 from revplan.exhibits.figures import Figure, FigureCells, Sentence, figure, say
 from revplan.ground.calendar import MONTHS_PER_YEAR
 from revplan.ground.formats import compact, counted, kinds_of, labels_of, largest_remainder, listed, plural, show
-from revplan.plan.stages import titles_of
 from revplan.tracking.book import BoardBook
 from revplan.tracking.claims import CONTRADICTED, LOOK
 from revplan.tracking.close_dates import close_date_notes
@@ -70,7 +69,7 @@ def told(book: PaceBook) -> str:
     line = book.line()
     if book.state or line is None:
         return book.state
-    title = titles_of(book.plan.stages)[book.stage]
+    title = book.plan.titles[book.stage]
     actual = counted(line["actual"], title, plural(title))
     ended = "" if book.ended_on is None else f"The records end on {show(book.ended_on, 'date')}. "
     stands = f"{ended}{actual} by {show(book.as_of, 'date')} against {show(line['target_to_date'], 'count')} planned: {_position(line)}."
@@ -118,7 +117,7 @@ def line(book: PaceBook) -> Exhibit:
     found = book.days
     if book.state or found.empty:
         return text(book.state).as_appendix()
-    title = plural(titles_of(book.plan.stages)[book.stage])
+    title = plural(book.plan.titles[book.stage])
     return chart(_drawn(found, title, Sentence(text=_line_message(book))), found, kinds_of("pace_days"))
 
 
@@ -140,7 +139,7 @@ def of_quarter(board: BoardBook) -> Exhibit:
         told = book.state or f"There is no line to follow in {board.plan.period_label(board.quarter.name)}."
         return text(say("{told}", told=told)).as_appendix()
     found = _week_ends(book.days_of(period), book.as_of)
-    title = plural(titles_of(board.plan.stages)[book.stage])
+    title = plural(board.plan.titles[book.stage])
     made = chart(
         _drawn(found, title, _quarter_message(book, found, line)), found, {**kinds_of("pace_days"), "worked": "text"}
     )
@@ -178,7 +177,7 @@ def _quarter_message(book: PaceBook, found: pd.DataFrame, line: pd.Series) -> Se
     off = figure("days_off_plan", abs(days), name, f"on {book.as_of}", stage=book.stage)
     on_line = pd.isna(days) or abs(days) < ON_THE_LINE
     parts: dict[str, Figure | str] = {
-        "title": plural(titles_of(plan.stages)[book.stage]),
+        "title": plural(plan.titles[book.stage]),
         "period": plan.period_label(name),
         **({} if on_line else {"off": off}),
     }
@@ -192,7 +191,7 @@ def _quarter_message(book: PaceBook, found: pd.DataFrame, line: pd.Series) -> Se
 
 
 def _line_message(book: PaceBook) -> str:
-    row, title = book.line(), plural(titles_of(book.plan.stages)[book.stage])
+    row, title = book.line(), plural(book.plan.titles[book.stage])
     if row is None or not row["working_days_left"]:
         return told(book)
     leads = f"at the recent pace {show(row['projected'], 'count')} of {show(row['target'], 'count')} come by its end"
@@ -203,7 +202,7 @@ def _line_message(book: PaceBook) -> str:
 
 def stages(book: PaceBook) -> Exhibit:
     """Every stage of the month, all segments and sources together."""
-    titles = titles_of(book.plan.stages)
+    titles = book.plan.titles
     rows = book.lines[(book.lines["of"] == "whole") & (book.lines["period_kind"] == MONTH)]
     if book.state or rows.empty:
         return text(book.state).as_appendix()
@@ -229,7 +228,7 @@ def periods(book: PaceBook) -> Exhibit:
         for row in rows.itertuples()
         if pd.notna(row.chance_of_missing)
     )
-    said = f"Chance of missing the planned {plural(titles_of(book.plan.stages)[book.stage])}: {chances}."
+    said = f"Chance of missing the planned {plural(book.plan.titles[book.stage])}: {chances}."
     return _table(book, frame, said, _both_ways(rows, rows["period"].map(book.label)))
 
 
@@ -255,7 +254,7 @@ def _parts(book: PaceBook, kinds: tuple[str, ...], what: str) -> Exhibit:
         return text(book.state or f"There is only one {what} to look at.").as_appendix()
     rows = rows.loc[sorted(rows.index, key=lambda at: kinds.index(rows.loc[at, "of"]))]
     names = rows[["team", "segment", "source"]].apply(lambda row: next(name for name in row if name != ALL), axis=1)
-    titles = titles_of(book.plan.stages)
+    titles = book.plan.titles
     frame = rows[["of", "stage", *SHOWN, "gap_value"]].assign(
         of=rows["of"] + " " + names, stage=rows["stage"].map(titles)
     )
@@ -372,7 +371,7 @@ def deciding(book: PaceBook) -> Exhibit:
         if len(rows) > 1
         else f"One open record decides most: it is worth {worth}."
     )
-    titles = titles_of(book.plan.stages)
+    titles = book.plan.titles
     frame = rows.assign(stage=rows["stage"].map(titles)).round(
         {"amount": book.board.decimals, "expected": book.board.decimals, "swing": book.board.decimals}
     )
@@ -402,7 +401,7 @@ def best(book: PaceBook) -> Exhibit:
         return text(book.state or "There are not two segments and sources with a plan to look at.").as_appendix()
     first = found.iloc[0]
     name = f"{first['segment']} x {first['source']}"
-    frame = found.assign(stage=found["stage"].map(titles_of(book.plan.stages)))
+    frame = found.assign(stage=found["stage"].map(book.plan.titles))
     if first["attainment_low"] <= found["mean_attainment"].iloc[0]:
         said = "What looks best may be luck: no segment and source is surely above the mean of all."
     else:
@@ -423,7 +422,7 @@ def nowcast(book: PaceBook) -> Exhibit:
     if found.empty:
         return text(next(book.late_notes(), book.state)).as_appendix()
     row = found[(found["stage"] == book.stage) & (found["period"] == "day")]
-    titles = titles_of(book.plan.stages)
+    titles = book.plan.titles
     names = {"day": show(book.as_of, "date"), "month": f"{book.label(book.month.name)} to date"}
     frame = found.assign(stage=found["stage"].map(titles), period=found["period"].map(names))
     said = "What is counted of the last days is not all of it."

@@ -13,7 +13,6 @@ from revplan.exhibits.exhibit import Exhibit, table_of
 from revplan.exhibits.figures import Figure, FigureCells, MeasuredColumns, Sentence, figure, joined, say
 from revplan.exhibits.fit import fitting
 from revplan.ground.formats import plural, round_half_up
-from revplan.plan.stages import titles_of
 from revplan.tracking.book import BoardBook
 from revplan.tracking.comparison import priced
 from revplan.tracking.landing import opportunity_stage
@@ -29,7 +28,7 @@ def eight_quarters(book: BoardBook) -> Exhibit:
     counts, amounts = book.attainment_of_past
     if counts.empty:
         return nothing_yet(book, "No past quarter is known that this one could be seen beside.")
-    titles, labels = titles_of(book.plan.stages), [span.label for span in book.past_quarters]
+    titles, labels = book.plan.titles, [span.label for span in book.past_quarters]
     stages = list(dict.fromkeys([book.stage, opportunity_stage(book.plan), book.plan.stage_ids[-1]]))
     rows = {stage: counts[(counts["stage"] == stage) & (counts["part"] == "all")] for stage in stages}
     found = {stage: each.set_index("period").reindex(labels) for stage, each in rows.items()}
@@ -104,7 +103,7 @@ def three_numbers(book: BoardBook) -> Exhibit:
             "cac": [whole(value, book.decimals) for value in found["cac"]],
         }
     )
-    title = titles_of(book.plan.stages)[book.stage]
+    title = book.plan.titles[book.stage]
     made = table_of(
         "three_numbers_shown",
         frame,
@@ -139,7 +138,7 @@ def _three_message(book: BoardBook, frame: pd.DataFrame) -> Sentence:
         )
         for measure in ("conversion", "cac")
     )
-    title = titles_of(book.plan.stages)[book.stage]
+    title = book.plan.titles[book.stage]
     actual, asked = (entries(book, book.stage, basis, label) for basis in (ACTUAL, PLANNED))
     won_words = (
         "{rate} of them are expected to be won in the end"
@@ -225,7 +224,7 @@ def source_rows(book: BoardBook) -> pd.DataFrame:
         {
             "source": found["source"],
             "owner": [book.plan.sources[name].owner for name in found["source"]],
-            "stage": [titles_of(book.plan.stages)[stage] for stage in found["stage"]],
+            "stage": [book.plan.titles[stage] for stage in found["stage"]],
             "planned": asked,
             "actual": found["actual"],
             "gap": found["actual"] - asked,

@@ -12,6 +12,7 @@ from revplan.exhibits import charts
 from revplan.exhibits.chart import PLAN, REQUIRED, drawn
 from revplan.exhibits.exhibit import Exhibit, chart, table_of, text
 from revplan.exhibits.figures import Figure, FigureCells, figure
+from revplan.ground.calendar import MONTH_DAYS
 from revplan.ground.errors import PlanError, shown
 from revplan.ground.formats import compact, counted, kinds_of, listed, raised, show
 from revplan.rates.backtest import MODEL, NAMES, TARGETS, Backtest, banded_words, better_words, unit_of
@@ -21,7 +22,6 @@ from revplan.rates.parts import OWN_LAG
 
 SMALL = 1000  # a number below it is shown with a decimal
 ALL_WINS = "with_arrivals"
-MONTH_DAYS = 30.4375
 NO_CONVERSION = "No step shows a conversion, so there is neither rate nor delay."
 STEP = {"step": ("Step", "text")}
 

@@ -8,7 +8,6 @@ from revplan.exhibits.exhibit import Exhibit, table_of, text
 from revplan.ground.escaping import clean
 from revplan.ground.formats import compact, counted, listed, plural, raised, show
 from revplan.ground.tables import empty
-from revplan.plan.stages import titles_of
 from revplan.record.difference import FIGURES, Difference, Figures
 from revplan.record.packs import FOLDER, KeptPack, Pack, packs_of
 from revplan.record.signed import CONTENTS, Record
@@ -86,7 +85,7 @@ def changes(found: Difference) -> Exhibit:
         sums.append(("Of that by acting on each other", found.interaction))
     frame = pd.DataFrame([{"what": what, **effect} for what, effect in (*rows, *sums)], columns=["what", *FIGURES])
     frame = frame.astype(dict.fromkeys(FIGURES, float))
-    plan, titles = found.a.plan, titles_of(found.a.plan.stages)
+    plan, titles = found.a.plan, found.a.plan.titles
     same = ["commit"] if plan.commit_stage == plan.stage_ids[0] else []
     still = [name for name in FIGURES if frame[name].eq(0).all()]
     return table_of(
@@ -125,7 +124,7 @@ def planned_conversion(found: Difference) -> Exhibit | None:
 
 def planned_step(found: Difference) -> str:
     """What a reader calls the step of `planned_conversion`."""
-    titles = titles_of(found.a.plan.stages)
+    titles = found.a.plan.titles
     return f"{titles[found.a.plan.commit_stage]} to {titles[found.a.plan.stage_ids[-1]]} as planned"
 
 

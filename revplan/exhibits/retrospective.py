@@ -39,7 +39,6 @@ from revplan.exhibits.summary import (
     year_of,
 )
 from revplan.ground.formats import compact, counted, lowered, plural, round_half_up, show
-from revplan.plan.stages import titles_of
 from revplan.tracking.book import BoardBook
 from revplan.tracking.periods import whole_year
 from revplan.tracking.retrospective import FITS, INSIDE, OPEN, Retrospective, is_finished
@@ -154,7 +153,7 @@ def quarter_by_quarter(year: Retrospective) -> Exhibit:
     frame.insert(0, "quarter", [book.plan.period_short(label) for label in labels])
     frame.insert(4, "gap", frame[ACTUAL] - frame[PLANNED])
     frame.insert(5, "reached", (frame[ACTUAL] / frame[PLANNED]).where(frame[PLANNED] > 0))
-    stage = plural(titles_of(book.plan.stages)[book.stage])
+    stage = plural(book.plan.titles[book.stage])
     made = table_of(
         "quarter_by_quarter", frame, _quarters_message(book, frame, labels), stage=stage, currency=book.plan.currency
     )

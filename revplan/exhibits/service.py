@@ -10,7 +10,6 @@ import pandas as pd
 from revplan.exhibits.chart import ATTENTION, PLAN, REQUIRED, drawn
 from revplan.exhibits.exhibit import Exhibit, chart, table_of, text
 from revplan.ground.formats import compact, counted, kinds_of, listed, show
-from revplan.plan.stages import titles_of
 from revplan.tracking import quality as tested
 from revplan.tracking.service import NO_REASON
 from revplan.tracking.servicebook import ServiceBook
@@ -189,7 +188,7 @@ def conversion(book: ServiceBook) -> Exhibit:
 
 def _titled(rows: pd.DataFrame, book: ServiceBook) -> pd.DataFrame:
     """`rows` with the stages as readers call them."""
-    titles = titles_of(book.plan.stages)
+    titles = book.plan.titles
     renamed = {name: rows[name].map(titles) for name in ("from_stage", "to_stage", "stage") if name in rows}
     return rows.assign(**renamed).reset_index(drop=True)
 

@@ -11,7 +11,6 @@ from revplan.exhibits.fit import fitting
 from revplan.funnel.year import SETTLED
 from revplan.ground.errors import shown
 from revplan.ground.formats import commitment, compact, counted, first_largest, kinds_of, plural, show
-from revplan.plan.stages import titles_of
 from revplan.workbook import simulated as tables
 from revplan.workbook.idle import scenario_notes
 from revplan.workbook.workbook import Workbook
@@ -99,7 +98,7 @@ def in_units(book: Workbook) -> Exhibit:
     needed = rows.pivot(index="scenario", columns="stage", values="needed").loc[order].map(commitment).astype(float)
     asked = needed[book.plan.commit_stage].to_numpy()
     frame = needed[[each.id for each in stages]].reset_index().assign(change=asked - asked[0])
-    titles = titles_of(stages)
+    titles = book.plan.titles
     title = titles[book.plan.commit_stage]
     more = {stage: (name, "commitment") for stage, name in titles.items()} | {"change": (f"{title}, to base", "number")}
     made = table_of("scenario_stages", frame, _units_message(frame.iloc[1:], title), more=more)

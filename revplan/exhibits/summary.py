@@ -29,9 +29,8 @@ from revplan.ground.formats import (
     show,
     steady_order,
 )
-from revplan.plan.stages import titles_of
 from revplan.record.packs import Pack
-from revplan.record.signed import versions
+from revplan.record.signed import SAME, versions
 from revplan.snapshot.fit import look_first
 from revplan.tracking.book import BoardBook, open_past
 from revplan.workbook.idle import scenario_effects
@@ -111,7 +110,7 @@ def commit_parts(book: BoardBook) -> dict[str, Figure | str]:
         "year": book.plan.period_label(period),
         "wanted": figure("confidence", book.plan.commit.confidence, period),
         "signed": book.signed,
-        **agreeing(number, titles_of(book.plan.stages)[book.plan.commit_stage]),
+        **agreeing(number, book.plan.titles[book.plan.commit_stage]),
     }
 
 
@@ -136,7 +135,7 @@ def entered(book: BoardBook, label: str) -> Iterator[Sentence]:
     stage = book.plan.commit_stage
     actual, asked = (entries(book, stage, basis, label) for basis in (ACTUAL, PLANNED))
     if actual.value is not None:
-        counted = agreeing(actual, titles_of(book.plan.stages)[stage])
+        counted = agreeing(actual, book.plan.titles[stage])
         yield say("{actual} {counted} came against {asked} planned.", actual=actual, asked=asked, **counted)
 
 
@@ -223,7 +222,7 @@ def _still_committed(book: BoardBook, asked: ToSign) -> Figure:
 
 def _agreeing_entries(book: BoardBook, count: Figure) -> str:
     """What is counted at the commit stage, in the number of `count`."""
-    return agreeing(count, titles_of(book.plan.stages)[book.plan.commit_stage])["counted"]
+    return agreeing(count, book.plan.titles[book.plan.commit_stage])["counted"]
 
 
 def _changed(book: BoardBook, before: BoardBook | None) -> list[Sentence]:
@@ -277,7 +276,7 @@ def _decision(book: BoardBook) -> Sentence:
     if not asked.more:
         return say(
             f"{accept}: no number of {{counted}} gives that chance to the goal as it is.",
-            counted=plural(titles_of(book.plan.stages)[book.plan.commit_stage]),
+            counted=plural(book.plan.titles[book.plan.commit_stage]),
             **parts,
         )
     more = figure("more_entries", asked.more, period, stage=asked.stage)
@@ -671,7 +670,7 @@ def history(book: BoardBook) -> Exhibit:
         frame,
         _history_message(book, moments),
         notes=_history_notes(moments, kept),
-        stage=plural(titles_of(book.plan.stages)[book.plan.commit_stage]),
+        stage=plural(book.plan.titles[book.plan.commit_stage]),
         currency=book.plan.currency,
     )
     columns = {name: {"measure": name} for name in LANDED} | {"chance_of_goal": {"measure": "chance"}}
@@ -782,8 +781,6 @@ def _figure_of(book: BoardBook, moment: Moment, measure: str = "landing") -> Fig
 LANDED = ("landing", "landing_low", "landing_high")
 MOMENTS = 2
 """Days from which on there is a history."""
-SAME = 1e-6
-"""Of a figure: less than that is no difference."""
 
 
 def _no_risk(book: BoardBook) -> Sentence:

@@ -27,7 +27,7 @@ from revplan.ground.values import SALVAGE, FrozenDict, Number, PathText, Value, 
 from revplan.ground.workdays import WEEKDAYS, Workdays, unknown_place
 from revplan.plan.goal import MOST_GROWTH, Goal, Money, Share, Term
 from revplan.plan.people import Capacity, CapacityChange, DayOrDays, Name
-from revplan.plan.stages import PRESETS, Stage, expand_preset
+from revplan.plan.stages import PRESETS, Stage, expand_preset, titles_of
 
 Line = Annotated[str, Field(min_length=1, max_length=1000)]
 
@@ -540,6 +540,11 @@ class UncheckedPlan(Value):
     def stage_ids(self) -> tuple[str, ...]:
         """Ids of the stages, from the first to won."""
         return tuple(stage.id for stage in self.stages)
+
+    @property
+    def titles(self) -> dict[str, str]:
+        """What a reader calls each stage, by its id."""
+        return titles_of(self.stages)
 
     @property
     def commit_stage(self) -> str:

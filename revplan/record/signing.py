@@ -22,7 +22,6 @@ from revplan.ground.formats import counted, lowered, show
 from revplan.ground.values import Progress
 from revplan.ground.yamledit import edited, plan_text
 from revplan.ground.yamlfile import read_yaml
-from revplan.plan.stages import titles_of
 from revplan.record.signed import (
     CONTENTS,
     INPUTS,
@@ -149,7 +148,7 @@ def _none(asked: ToSign) -> str:
 def _within(asked: ToSign, confidence: float) -> str:
     """What is signed at a confidence within the ceilings."""
     number = at_confidence(asked.simulation, confidence).number or 0
-    return f"{counted(number, titles_of(asked.simulation.year.plan.stages)[asked.stage], kind='commitment')} for {show(confidence, 'share')}"
+    return f"{counted(number, asked.simulation.year.plan.titles[asked.stage], kind='commitment')} for {show(confidence, 'share')}"
 
 
 def _what_to_add(asked: ToSign) -> str:

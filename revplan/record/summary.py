@@ -14,7 +14,6 @@ from revplan.ground.calendar import quarter_id
 from revplan.ground.escaping import markdown
 from revplan.ground.formats import MISSING, commitment, compact, largest_remainder, listed, plural, show
 from revplan.ground.tables import conform
-from revplan.plan.stages import titles_of
 from revplan.record.signed import CONTENTS, NO_HASH, Signature
 from revplan.workbook.signing import ceiling_words, chance_words, reaching_words, simulation_notes
 from revplan.workbook.workbook import Workbook
@@ -51,7 +50,7 @@ FILES = {
 
 def signed_lines(signature: Signature, book: Workbook) -> tuple[str, ...]:
     """What is doubtful, goal, what was signed, the expected commit, and what a reader must know of it, one sentence each."""
-    bridge, money, title = book.year.bridge, book.plan.currency, titles_of(book.plan.stages)[signature.stage]
+    bridge, money, title = book.year.bridge, book.plan.currency, book.plan.titles[signature.stage]
     goal = f"{compact(bridge.new_arr, money)} new ARR in the year that begins {show(book.plan.first_month, 'month')}"
     if bridge.opening_arr is not None and bridge.closing_arr is not None:
         goal += f", from {compact(bridge.opening_arr, money)} to {compact(bridge.closing_arr, money)}"
@@ -111,7 +110,7 @@ def _grid(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _stages(signature: Signature, book: Workbook) -> str:
-    names, sure = titles_of(book.plan.stages), show(signature.confidence, "share")
+    names, sure = book.plan.titles, show(signature.confidence, "share")
     scale = signature.scale
     rows = [
         (
@@ -135,7 +134,7 @@ def _sources(signature: Signature, book: Workbook) -> str:
     wide = wide.reindex([name for name in counted if name in wide.index])
     shown = _whole(wide, pd.Series(counted)[wide.index], book)
     heads = ["entries", *map(book.plan.period_label, wide.columns), "year"]
-    names, inside = titles_of(book.plan.stages), _in_year(wide, book)
+    names, inside = book.plan.titles, _in_year(wide, book)
     lines = [
         [
             f"{markdown(name)} ({markdown(plural(names[counted[name]]))})",

@@ -28,7 +28,6 @@ from revplan.ground.errors import Fault, PlanError, shown
 from revplan.ground.formats import listed, plural, show
 from revplan.plan.goal import BridgeError, solve_bridge
 from revplan.plan.model import Plan
-from revplan.plan.stages import titles_of
 from revplan.rates.spells import NEVER, spells_of
 from revplan.snapshot.state import Records, in_plan, with_history_rates
 
@@ -110,7 +109,7 @@ def _silence(sides: PlanAndRecords) -> Found:
     """An export that ends before the day planned from, and stages that fall silent before the others."""
     if sides.records is None or sides.records.history.as_of != sides.plan.plan_date - timedelta(days=1):
         return  # a running year is looked at on a day of its own, and says so itself
-    history, titles = sides.records.history, titles_of(sides.plan.stages)
+    history, titles = sides.records.history, sides.plan.titles
     days = history.stage_history.groupby("stage")["entered_on"].max()
     last = {stage: days[stage].date() for stage in history.stages if stage in days.index}
     end = last_recorded(history)
@@ -163,7 +162,7 @@ def _thin_rates(sides: PlanAndRecords) -> Found:
         return
     stated = {(each.from_stage, each.to_stage) for each in sides.plan.transitions}
     estimates = sides.records.estimates
-    titles = titles_of(sides.plan.stages)
+    titles = sides.plan.titles
     for row in estimates[(estimates["segment"] == EVERY) & (estimates["source"] == EVERY)].to_dict("records"):
         start, end = row["from_stage"], row["to_stage"]
         if (start, end) in stated or (start, end) not in set(pairwise(sides.plan.stage_ids)):
@@ -305,7 +304,7 @@ def _stages_passed_by(sides: PlanAndRecords) -> Found:
         if (segment, source) not in cells:
             name = f"{shown(segment)} x {shown(source)}, which has no share"
         elif plan.stage_ids.index(stage) < plan.stage_ids.index(plan.entry_stage(source)):
-            titles = titles_of(plan.stages)
+            titles = plan.titles
             name = f"{shown(source)} at {titles[stage]}, which enters at {titles[plan.entry_stage(source)]}"
         else:
             continue
@@ -433,7 +432,7 @@ def _cost_of_entries(sides: PlanAndRecords) -> Found:
     """Sources of which an entry costs more than the ARR it brings."""
     if sides.whole is None:
         return
-    plan, titles = sides.whole, titles_of(sides.whole.stages)
+    plan, titles = sides.whole, sides.whole.titles
     for name, source in plan.sources.items():
         cost, cells = source.cost_per_entry, [cell for cell in plan.cells if cell[1] == name]
         if not cost or not cells:

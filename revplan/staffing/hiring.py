@@ -43,7 +43,6 @@ from revplan.ground.formats import compact, counted, listed, show
 from revplan.ground.tables import from_rows
 from revplan.ground.terminal import plain_rows
 from revplan.plan.people import CapacityChange, Hire, Rep, changed_capacity
-from revplan.plan.stages import titles_of
 from revplan.simulation.draws import DrawStore
 from revplan.simulation.outlook import PEOPLE_SEED, Outlook
 from revplan.simulation.simulate import Simulation, run, simulate
@@ -603,7 +602,7 @@ def _variations(simulation: Simulation) -> Iterator[tuple[str, str, int, np.ndar
         if fewer is not None:
             yield "rep", f"one {where} less", -1, replace(demand, capacity=fewer).arr()
     view = simulation.view
-    titles = titles_of(year.plan.stages)
+    titles = year.plan.titles
     stage = year.plan.commit_stage
     for number, segment in enumerate(search.pools.segments):
         entries = _entries(year, segment, stage)

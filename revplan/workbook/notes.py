@@ -16,7 +16,6 @@ from revplan.ground.errors import shown
 from revplan.ground.formats import compact, counted, first_largest, plural, raised, show
 from revplan.ground.lag import tail_beyond
 from revplan.plan.goal import next_year_growth, next_year_new_arr
-from revplan.plan.stages import titles_of
 from revplan.workbook.signing import ToSign, sure_words, to_sign_words
 from revplan.workbook.words import if_people
 
@@ -141,7 +140,7 @@ def _too_dear(year: PlannedYear) -> Iterator[str]:
             why = f"one that enters from {month} on {brings}"
         else:
             why = f"one that enters from {month} on costs {money(price)} and {brings}"
-        entry = titles_of(year.plan.stages)[year.plan.entry_stage(name)]
+        entry = year.plan.titles[year.plan.entry_stage(name)]
         yield (
             f"{money(float(gaps[rows][short].sum()))} of the goal of {shown(name)} cannot be reached at a price that pays: {why}, so no "
             f"more {plural(entry)} are asked for on this year's account. commit: {{at_any_cost: true}} asks for them."
@@ -186,7 +185,7 @@ def action(year: PlannedYear, quarters: pd.DataFrame, stretch: str = "") -> str:
 def _mend(year: PlannedYear, quarter: pd.Series, index: int) -> str:
     source = _neediest(year, index)
     stated = year.plan.sources[source]
-    entry = titles_of(year.plan.stages)[year.plan.entry_stage(source)]
+    entry = year.plan.titles[year.plan.entry_stage(source)]
     need = _mean_need(year, source)
     if stated.max_per_month is not None and need >= stated.max_per_month:
         limit = counted(stated.max_per_month, entry)
@@ -217,7 +216,7 @@ def _start(year: PlannedYear) -> str:
     first = int(np.argmax(flow > 0))
     month = show(year.plan.first_month + (year.first + first), "month")
     when = f"the rest of {month}" if first == 0 and year.start > 0 else month
-    entry = titles_of(year.plan.stages)[year.plan.entry_stage(source)]
+    entry = year.plan.titles[year.plan.entry_stage(source)]
     owner, brought = shown(year.plan.sources[source].owner), counted(flow[first], entry, kind="commitment")
     return f"{owner} brings {brought} from {shown(source)} in {when}."
 

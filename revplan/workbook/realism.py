@@ -29,7 +29,6 @@ from revplan.ground.formats import compact, counted, first_largest, plural, show
 from revplan.ground.lag import Lag
 from revplan.ground.tables import empty, from_rows
 from revplan.plan.model import Plan
-from revplan.plan.stages import titles_of
 from revplan.rates.estimates import rate_law
 from revplan.rates.spells import spells_of
 from revplan.simulation.draws import chance_all_above
@@ -382,7 +381,7 @@ def stacked(found: Realism, plan: Plan) -> str:
     """How much of what is asked for is buffer, and what most of it is in."""
     if found.buffers.empty:
         return "Rates, deal sizes and lags are those of the records: no buffer is stacked in this plan."
-    stage = titles_of(plan.stages)[plan.commit_stage]
+    stage = plan.titles[plan.commit_stage]
     asked = counted(found.commit, f"committed {stage}", f"committed {plural(stage)}", "commitment")
     brings = compact(found.together.total, plan.currency)
     share = f"{compact(abs(found.overshoot), plan.currency)} ({show(round(abs(found.overshoot) / (found.planned.total or 1.0), 3), 'share')})"
@@ -426,7 +425,7 @@ def stretch(year: PlannedYear, records: Records | None) -> str:
         return ""
     most = max(found, key=lambda each: each.size)
     stated = year.plan.sources[most.source]
-    entry = titles_of(year.plan.stages)[year.plan.entry_stage(most.source)]
+    entry = year.plan.titles[year.plan.entry_stage(most.source)]
     return (
         f"{shown(stated.owner)} brings {counted(most.asked, entry, kind='commitment')} a month from {shown(most.source)}, from "
         f"{show(most.since, 'month')} on; reached in {most.met or 'none'} of the last {len(most.months)} months."

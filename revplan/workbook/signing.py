@@ -18,7 +18,6 @@ from revplan.ground.errors import shown
 from revplan.ground.formats import commitment, compact, counted, listed, money, plural, raised, show
 from revplan.ground.tables import from_rows
 from revplan.plan.model import Plan
-from revplan.plan.stages import titles_of
 from revplan.simulation.curve import MOST
 from revplan.simulation.draws import DrawStore
 from revplan.simulation.scenarios import largest_scales
@@ -301,7 +300,7 @@ def ceilings_of(sources: Sequence[str]) -> str:
 
 
 def _title(asked: ToSign) -> str:
-    return titles_of(asked.simulation.year.plan.stages)[asked.stage]
+    return asked.simulation.year.plan.titles[asked.stage]
 
 
 def simulation_notes(simulation: Simulation) -> Iterator[str]:

@@ -34,7 +34,6 @@ from revplan.plan.checks import places, transition_place
 from revplan.plan.model import Plan
 from revplan.plan.parts import Assumption, Scenario, Transition
 from revplan.plan.scenario import scenario_plans
-from revplan.plan.stages import titles_of
 from revplan.simulation.scenarios import ComparedScenario, compare, scenario_year
 from revplan.simulation.simulate import SEED, TRIALS, Simulation, simulate
 from revplan.snapshot.fit import look_first, misfits
@@ -77,7 +76,7 @@ def assumption_words(plan: Plan, about: str) -> str:
     if head == "transitions":
         step = [name for name in keys[2:] if name not in Transition.model_fields]
         values = [name for name in keys[2:] if name in Transition.model_fields]
-        titles = titles_of(plan.stages)
+        titles = plan.titles
         return ", ".join([step_words(titles, *keys[:2], *step), *map(key_words, values)])
     if head in {"segments", "sources", "scenarios"} and keys:
         return ", ".join([shown(keys[0]), *map(key_words, keys[1:])])
@@ -248,11 +247,7 @@ class Workbook:
     @cached_property
     def scenarios(self) -> tuple[ComparedScenario, ...]:
         """The plan and its scenarios side by side."""
-        return self.compared(self.simulation)
-
-    def compared(self, simulation: Simulation, progress: Progress | None = None) -> tuple[ComparedScenario, ...]:
-        """The plan and its scenarios side by side, with the trials and the seed of `simulation`."""
-        return compare(simulation, progress)
+        return compare(self.simulation)
 
     def simulated(self, simulation: Simulation, scenarios: tuple[ComparedScenario, ...]) -> Workbook:
         """This book with another simulation of its year and scenarios: of other trials, or another seed."""

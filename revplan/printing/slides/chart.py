@@ -20,6 +20,7 @@ from lxml.builder import ElementMaker
 
 from revplan.exhibits.chart import (
     BAR_MARKS,
+    FEW,
     LINE_MARKS,
     Chart,
     Plotted,
@@ -343,9 +344,6 @@ def _interval(series: Series, sheet: ChartSheet, bars: bool) -> list[Any]:
 
 
 LONGEST_NAME = 48
-FEW = 9
-"""Points that have room for a number each."""
-
 LABEL_SIZE, CROWDED_SIZE = slide_letters("chart")
 """Size of numbers at bars and of names, and of names where there are many. [points]"""
 
