@@ -12,11 +12,13 @@ from revplan.exhibits.chart import GAP, INK, REQUIRED, drawn
 from revplan.exhibits.exhibit import Exhibit, chart, table_of
 from revplan.exhibits.figures import Figure, FigureCells, Sentence, figure, say
 from revplan.exhibits.fit import fitting_names
-from revplan.ground.formats import compact, largest_remainder, round_half_up
+from revplan.ground.errors import shown
+from revplan.ground.formats import compact, largest_remainder, listed, round_half_up
 from revplan.simulation.simulate import TRIALS
 from revplan.tracking.book import BoardBook
 from revplan.tracking.close_dates import close_date_notes
 from revplan.tracking.notes import levels_of
+from revplan.workbook.signing import ToSign
 
 # --- coverage ------------------------------------------------------------------------------------
 
@@ -235,3 +237,40 @@ def _of_open_records(book: BoardBook) -> Iterator[str]:
     if round(other, book.decimals) > 0:
         told, younger = (compact(each, book.plan.currency) for each in (pipeline, other))
         yield f"Of the open records, opportunities are expected to bring {told} and records that are none yet {younger}."
+
+
+# --- what is to be decided ------------------------------------------------------------------------
+
+
+def recommended(book: BoardBook, asked: ToSign, counted: str) -> Sentence:
+    """Which of the two ways the plan's own ceilings and costs speak for, and why; or what they lack to tell.
+
+    As everywhere, entries are bought where they bring more new ARR within the year than they cost, unless the plan wants its
+    goal at any cost; and none above a ceiling. What a source without a cost takes comes on top of what is known.
+    """
+    period, plan = str(book.plan.first_month.year), asked.simulation.year.plan
+    parts: dict[str, Figure | str] = {"counted": counted, "year": book.plan.period_label(period)}
+    people = "" if plan.capacity else ", if there are people to work them, of whom the plan says nothing"
+    if asked.over:
+        return say("Recommended: the lower goal, for the plan's own ceilings rule the extra {counted} out.", **parts)
+    if plan.commit.at_any_cost:
+        return say(f"Recommended: the extra {{counted}}, for the plan wants its goal at any cost{people}.", **parts)
+    gain, spend, ever = asked.more_arr or 0.0, asked.more_spend or 0.0, asked.more_arr_ever
+    parts["gain"] = money(book, "more_arr", gain, period)
+    if asked.more_spend is not None:
+        parts["spend"] = money(book, "more_spend", spend, period)
+    if gain < spend:
+        least = " at least" if asked.unpriced else ""
+        later = ""
+        if ever is not None and ever > spend:
+            later = "; the {ever} that they bring in the end is a case for a later year's plan"
+            parts["ever"] = money(book, "more_arr_ever", ever, period)
+        lower = "Recommended: the lower goal, for the extra {counted} are expected to bring {gain} of new ARR in {year} and cost {spend}"
+        return say(f"{lower}{least}{later}.", **parts)
+    if asked.unpriced:
+        missing = "Neither is recommended: what the extra {counted} cost is not known, for the plan gives no cost per entry of {sources}."
+        return say(missing, counted=counted, sources=listed(fitting_names(map(shown, asked.unpriced), NAME)))
+    buy = (
+        "Recommended: the extra {counted}, for they are expected to bring {gain} of new ARR in {year} and cost {spend}"
+    )
+    return say(f"{buy}{people}; margin and the cost of selling are not in the plan.", **parts)

@@ -13,7 +13,7 @@ from revplan.exhibits.attainment import ACTUAL, NAME, PLANNED, agreeing, brought
 from revplan.exhibits.exhibit import Exhibit, table_of, text
 from revplan.exhibits.figures import TO_SIGN, Figure, FigureCells, Sentence, figure, joined, measures, say
 from revplan.exhibits.fit import fitting, fitting_names
-from revplan.exhibits.outlook import ended, landing_figures, landing_rows, uncovered
+from revplan.exhibits.outlook import ended, landing_figures, landing_rows, recommended, uncovered
 from revplan.exhibits.performance import furthest_behind
 from revplan.exhibits.side_by_side import NONE_NAMED
 from revplan.ground.calendar import MONTHS_PER_YEAR
@@ -294,41 +294,7 @@ def _decision(book: BoardBook) -> Sentence:
         sources=_over(asked),
         **parts,
     )
-    return joined(ways, _recommended(book, asked, _agreeing_entries(book, more)))
-
-
-def _recommended(book: BoardBook, asked: ToSign, counted: str) -> Sentence:
-    """Which of the two ways the plan's own ceilings and costs speak for, and why; or what they lack to tell.
-
-    As everywhere, entries are bought where they bring more new ARR within the year than they cost, unless the plan wants its
-    goal at any cost; and none above a ceiling. What a source without a cost takes comes on top of what is known.
-    """
-    period, plan = year_of(book), asked.simulation.year.plan
-    parts: dict[str, Figure | str] = {"counted": counted, "year": book.plan.period_label(period)}
-    people = "" if plan.capacity else ", if there are people to work them, of whom the plan says nothing"
-    if asked.over:
-        return say("Recommended: the lower goal, for the plan's own ceilings rule the extra {counted} out.", **parts)
-    if plan.commit.at_any_cost:
-        return say(f"Recommended: the extra {{counted}}, for the plan wants its goal at any cost{people}.", **parts)
-    gain, spend, ever = asked.more_arr or 0.0, asked.more_spend or 0.0, asked.more_arr_ever
-    parts["gain"] = money(book, "more_arr", gain, period)
-    if asked.more_spend is not None:
-        parts["spend"] = money(book, "more_spend", spend, period)
-    if gain < spend:
-        least = " at least" if asked.unpriced else ""
-        later = ""
-        if ever is not None and ever > spend:
-            later = "; the {ever} that they bring in the end is a case for a later year's plan"
-            parts["ever"] = money(book, "more_arr_ever", ever, period)
-        lower = "Recommended: the lower goal, for the extra {counted} are expected to bring {gain} of new ARR in {year} and cost {spend}"
-        return say(f"{lower}{least}{later}.", **parts)
-    if asked.unpriced:
-        missing = "Neither is recommended: what the extra {counted} cost is not known, for the plan gives no cost per entry of {sources}."
-        return say(missing, counted=counted, sources=listed(fitting_names(map(shown, asked.unpriced), NAME)))
-    buy = (
-        "Recommended: the extra {counted}, for they are expected to bring {gain} of new ARR in {year} and cost {spend}"
-    )
-    return say(f"{buy}{people}; margin and the cost of selling are not in the plan.", **parts)
+    return joined(ways, recommended(book, asked, _agreeing_entries(book, more)))
 
 
 def _signature(book: BoardBook, asked: ToSign, parts: dict[str, Figure | str]) -> Sentence:

@@ -16,7 +16,7 @@ from revplan.crm.planfile import read_plan
 from revplan.exhibits import annual_commit, deliveries
 from revplan.funnel.year import Snapshot, plan_year
 from revplan.ground.errors import PlanError
-from revplan.ground.formats import plural
+from revplan.ground.formats import plural, show
 from revplan.plan.model import Plan
 from revplan.record.signed import read_record
 from revplan.record.signing import Terms, sign
@@ -130,7 +130,7 @@ def test_ceilings_allow_the_chance_of_the_goal_at_them() -> None:
     flows = tuple(flow * most for flow in at_them.flows)
     chance = simulate(replace(at_them, flows=flows)).outcome.chance_of_goal.value
     assert asked.highest_within_ceilings == pytest.approx(chance, abs=1e-6)
-    assert ceiling_words(asked) == f"Within the ceiling of web the chance is {100 * chance:.1f}% at most"
+    assert ceiling_words(asked) == f"Within the ceiling of web the chance is {show(round(chance, 3), 'share')} at most"
     assert ceiling_words(asked_of()).startswith("No source states a ceiling")
 
 
