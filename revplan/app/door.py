@@ -13,11 +13,14 @@ import hmac
 import secrets
 from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from tornado.httputil import HTTPServerRequest
 from tornado.routing import Router
 from tornado.web import Application, RequestHandler
+
+from revplan.app.archive import WHERE, Archive
 
 HOST = "127.0.0.1"
 TICKETS = 256  # given out and not yet used
@@ -113,12 +116,20 @@ class Door(Router):
         The page that says so, while there is no room for another visit; empty while there is.
     first
         What can be shown of the plan before its kernel has started; None while that is being worked out.
+    plan
+        The plan beside which packs are kept.
     """
 
     def __init__(
-        self, inside: Application, port: int, token: str, full: Callable[[], str], first: Callable[[], str | None]
+        self,
+        inside: Application,
+        port: int,
+        token: str,
+        full: Callable[[], str],
+        first: Callable[[], str | None],
+        plan: Path,
     ) -> None:
-        self.inside, self.full, self.first = inside, full, first
+        self.inside, self.full, self.first, self.plan = inside, full, first, plan
         self.outside = Application()
         self.names = {f"{HOST}:{port}", f"localhost:{port}"}
         self.cookie = _cookie(port)
@@ -139,6 +150,10 @@ class Door(Router):
         if request.path == "/first":
             health = self.first()
             return self._answer(request, 202 if health is None else 200, health or "")
+        if request.path == WHERE or request.path.startswith(f"{WHERE}/"):
+            return self.outside.get_handler_delegate(
+                request, Archive, {"plan": self.plan, "sheet": PAGE, "headers": HEADERS}
+            )
         return self._visit(request) if request.path == "/" else self.inside.find_handler(request, **options)
 
     def _visit(self, request: HTTPServerRequest) -> Any:

@@ -55,7 +55,7 @@ def serve(plan: Path, port: int | None, ready: Callable[[str], None]) -> None:
             address = f"http://{HOST}:{listening.getsockname()[1]}/?token={token}"
             names = {**{path.name: each for path, each in plans_in(plan.parent).items()}, plan.name: name}
             notebook = _notebook(plan, names, Path(scratch, "simulator.ipynb"))
-            server = Server(notebook, warm, listening, token, lambda: ready(address))
+            server = Server(notebook, warm, listening, token, lambda: ready(address), plan)
             server.initialize([])
             server.start()
         finally:

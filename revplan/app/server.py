@@ -156,14 +156,14 @@ class QuietKernel(ServerKernelManager):
 
 
 class Server(Voila):  # type: ignore[misc]
-    """Serves a notebook on `listening` to whoever has `token`; `ready` is called when it listens."""
+    """Serves a notebook on `listening`, and the packs beside `plan`, to whoever has `token`; `ready` is called when it listens."""
 
     def __init__(
-        self, notebook: Path, warm: Warm | None, listening: socket, token: str, ready: Callable[[], None]
+        self, notebook: Path, warm: Warm | None, listening: socket, token: str, ready: Callable[[], None], plan: Path
     ) -> None:
         self.most = VISITS.value
         super().__init__(config=_settings(notebook))
-        self.ready, self.listening, self.door_token = ready, listening, token
+        self.ready, self.listening, self.door_token, self.plan = ready, listening, token, plan
         self.port = listening.getsockname()[1]
         self.kernel = kernel_spec(notebook.parent)
         self.warm = warm
@@ -183,7 +183,8 @@ class Server(Voila):  # type: ignore[misc]
     def listen(self) -> None:
         """Serves until a signal stops it."""
         self.listening.setblocking(False)
-        HTTPServer(Door(self.app, self.port, self.door_token, self._full, self._first)).add_socket(self.listening)
+        door = Door(self.app, self.port, self.door_token, self._full, self._first, self.plan)
+        HTTPServer(door).add_socket(self.listening)
         PeriodicCallback(self._drop_dead_kernels, 1000 * CHECKED_EVERY).start()
         for stop in STOPS:
             signal.signal(stop, self._handle_signal_stop)

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from revplan.cli import main
+from revplan.record.packs import Pack, keep
 
 KERNEL = "11111111-1111-1111-1111-111111111111"
 PLACES = [
@@ -28,6 +29,8 @@ PLACES = [
     f"/voila/query/{KERNEL}",
     f"/api/kernels/{KERNEL}",
     f"/api/kernels/{KERNEL}/channels",
+    "/packs",
+    "/packs/2026-07-14-board_report-2026-Q2-00000000/board_report.html",
     "/login",
     "/nothing-here",
 ]
@@ -158,6 +161,61 @@ def test_only_this_machine_is_listened_to(app: Any) -> None:
     for address in others:
         with pytest.raises(OSError, match=r"refused|unreachable|timed out"):
             socket.create_connection((address, app.port), timeout=2)
+
+
+def test_packs_that_were_shown_are_listed_and_opened_or_taken_as_they_were_kept(
+    start_app: Any, small_plan: Path
+) -> None:
+    of_quarter: dict[str, Any] = {
+        "report": "board_report",
+        "plan": "Of <b>ours",
+        "plan_file": small_plan.name,
+        "currency": "USD",
+        "year": "2026",
+        "period": "2026-Q2",
+        "label": "Apr-Jun 2026 (Q2 FY26)",
+        "as_of": "2026-06-30",
+        "shown_on": "2026-07-14",
+        "pack": "0123456789ab",
+        "revplan": "0.5.0",
+        "code": "00",
+        "figures": {"landing 2026 expected": 9_000.0, "chance 2026 simulated": 0.25},
+        "asks": [{"what": "web is behind", "owner": "marketing", "ask": "bring <i>web back", "size": 1_500.0}],
+        "files": {},
+    }
+    files = {"board_report.html": b"<script>1</script><p>shown</p>", "board_report.pdf": b"%PDF-1"}
+    with start_app(small_plan) as app:
+        entered = {"Cookie": cookie(app)}
+        assert "No pack of this plan is kept" in ask(app, "/packs", **entered)[2]
+        folder = keep(small_plan, Pack.model_validate(of_quarter), files).folder
+        status, headers, body = ask(app, "/packs", **entered)
+        assert (status, "script-src 'self'" in headers["Content-Security-Policy"]) == (200, True)
+        for told in ("Apr-Jun 2026 (Q2 FY26)", "14 Jul 2026", "$9k", "25%", "Marketing: bring &lt;i&gt;web back"):
+            assert told in body
+        links = re.findall('href="(/packs/[^"]+)"', body)
+        assert links == [f"/packs/{folder.name}/{name}" for name in files]
+        for link, (name, content) in zip(links, files.items(), strict=True):
+            status, headers, body = ask(app, link, **entered)
+            assert (status, body, headers["X-Content-Type-Options"]) == (200, content.decode(), "nosniff")
+            opened = headers["Content-Security-Policy"].startswith("sandbox allow-scripts; default-src 'none'")
+            assert opened == name.endswith(".html")  # what it runs has no right on this server
+            assert (headers["Content-Disposition"] is None) == opened
+        elsewhere = [
+            f"{folder.name}/pack.json",
+            f"{folder.name}/../../plan.yaml",
+            "../plan.yaml",
+            "x/board_report.html",
+        ]
+        elsewhere += [f"{folder.name}/..%2F..%2Fplan.yaml", "%2e%2e/plan.yaml", f"{folder.name}/board_report.html/"]
+        for place in elsewhere:
+            status, _, body = ask(app, f"/packs/{place}", **entered)
+            assert (status, "new_arr" in body) in [(404, False), (403, False)]
+        assert ask(app, links[0], **entered, Sec_Fetch_Site="same-site")[0] == 403
+        assert ask(app, links[0], "POST", **entered, Origin=f"http://127.0.0.1:{app.port}")[0] == 405
+        (folder / "board_report.html").write_bytes(b"another")
+        for place in ("/packs", links[0]):
+            status, _, body = ask(app, place, **entered)
+            assert (status, "board_report.html: " in body, "another" in body) == (409, True, False)
 
 
 def kernels_of(process: subprocess.Popen[str] | int) -> list[int]:
