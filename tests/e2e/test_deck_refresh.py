@@ -39,6 +39,7 @@ from revplan.run.notebooks import notebook_in
 from revplan.tracking.book import BoardBook
 
 pptx = pytest.importorskip("pptx")
+from pptx.dml.color import RGBColor  # noqa: E402
 from test_report_deck import SEQUENCES  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
@@ -533,6 +534,45 @@ def test_rows_come_and_go_in_the_looks_of_their_neighbours(tmp_path: Path) -> No
     assert shape.table.cell(3, 0).text_frame.paragraphs[0].runs[0].font.italic
     assert [each.kind for each in found] == ["room"]
     assert shape.height == sum(heights)
+
+
+def variances(**of: float) -> dict[str, Exhibit]:
+    """Variances of new ARR and of churn, of which more is worse."""
+    terms = list(of)
+    frame = pd.DataFrame({"term": terms, "variance": list(of.values())})
+    rows = [{"period": "2026-Q3", "basis": "actual less plan", "term": each} for each in terms]
+    cells = FigureCells(rows=rows, columns={"variance": {"measure": "arr_term_gap"}}, currency="USD")
+    made = table(frame, {"term": "text", "variance": "money"}, "Variances")
+    return {"variances": made.with_cells(cells)}
+
+
+def letters(path: Path) -> dict[str, str]:
+    """By term the colour of its variance."""
+    grid = shape_of(pptx.Presentation(str(path)), "variances:table").table
+    font = [row.cells[1].text_frame.paragraphs[0].runs[0].font.color for row in list(grid.rows)[1:]]
+    colors = [str(each.rgb) if each.type == 1 else each.theme_color.name for each in font]
+    return dict(zip([row.cells[0].text for row in list(grid.rows)[1:]], colors, strict=True))
+
+
+def test_a_variance_to_the_bad_has_the_colour_of_one_and_another_after_it_turned(tmp_path: Path) -> None:
+    before = notebook(**variances(new_arr=-12e3, expansion=5e3, churn=4e3, contraction=-2e3))
+    after = notebook(**variances(new_arr=7e3, expansion=-5e3, churn=-1e3, contraction=-3e3, other=-1e3))
+    path = made(before, tmp_path)
+    assert letters(path) == {"new_arr": "ACCENT_2", "expansion": "TEXT_1", "churn": "ACCENT_2", "contraction": "TEXT_1"}
+
+    def own(opened: Any) -> None:
+        grid = shape_of(opened, "variances:table").table
+        grid.cell(3, 1).text_frame.paragraphs[0].runs[0].font.color.rgb = RGBColor(0, 0, 255)
+
+    raw, _ = refreshed(after, REPORT, edited(path, own))
+    path.write_bytes(raw)
+    assert letters(path) == {
+        "new_arr": "TEXT_1",
+        "expansion": "ACCENT_2",
+        "churn": "0000FF",
+        "contraction": "TEXT_1",
+        "other": "ACCENT_2",
+    }
 
 
 def test_a_row_that_comes_has_an_id_of_its_own(tmp_path: Path) -> None:

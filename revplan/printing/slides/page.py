@@ -230,17 +230,20 @@ LEAST_WORDS = 1.1
 """Width below which a column of words is not squeezed. [inches]"""
 
 LONGEST_CELL = 240
+WORSE = "ACCENT_2"
+"""The theme's colour of a variance to the bad, which charts give to what is missing."""
 NO_STYLE = "{2D5ABB26-0587-4C30-8999-92F81FD0307C}"
 """The table style of PowerPoint without lines and fills."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SlideColumn:
-    """A column: its label, its cells as displayed, whether they are set as numbers."""
+    """A column: its label, its cells as displayed, whether they are set as numbers, in which rows they are variances to the bad."""
 
     label: str
     cells: tuple[str, ...]
     number: bool
+    worse: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -260,8 +263,13 @@ def columns_of(raw: dict[str, Any]) -> list[SlideColumn]:
     cells = list(zip(*raw["shown"], strict=True)) or [()] * len(raw["columns"])
     labels = fitting_names([column["label"] for column in raw["columns"]], LONGEST_CELL // 4)
     return [
-        SlideColumn(label=label, cells=tuple(fitting_names(texts, LONGEST_CELL)), number=set_as_number(column["kind"]))
-        for label, column, texts in zip(labels, raw["columns"], cells, strict=True)
+        SlideColumn(
+            label=label,
+            cells=tuple(fitting_names(texts, LONGEST_CELL)),
+            number=set_as_number(column["kind"]),
+            worse=frozenset(row for row, place in raw.get("worse", []) if place == at),
+        )
+        for at, (label, column, texts) in enumerate(zip(labels, raw["columns"], cells, strict=True))
     ]
 
 
@@ -404,6 +412,8 @@ def _heights(columns: Sequence[SlideColumn], widths: Sequence[float], size: floa
 
 def add_table(slide: Any, place: Area, sheet: TableSlide) -> Any:
     """The table as a native one; its frame."""
+    from pptx.enum.dml import MSO_THEME_COLOR_INDEX
+
     left, top, wide, _ = place.emu()
     deep = round(sum(sheet.heights) * 914_400)
     above = min(ABOVE, (min(sheet.heights) - height(1, sheet.size)) / 2)
@@ -422,6 +432,9 @@ def add_table(slide: Any, place: Area, sheet: TableSlide) -> Any:
         for row, number in enumerate(sheet.rows, start=1):
             role = "total" if row > split else "last" if row == split and sheet.totals else "row"
             _cell(table.cell(row, at), column.cells[number], column, (sheet.size, above), role)
+            if number in column.worse:
+                run = table.cell(row, at).text_frame.paragraphs[0].runs[0]
+                run.font.color.theme_color = MSO_THEME_COLOR_INDEX[WORSE]
     return frame
 
 

@@ -274,6 +274,18 @@ def rows_of(table: Any) -> list[list[str]]:
     return [[cell_words(cell) for cell in row.iterfind(f"{A}tc")] for row in table.iterfind(f"{A}tr")]
 
 
+def letters_of(cell: Any) -> list[Any]:
+    """The colours of the theme that the letters of a cell have."""
+    return list(cell.iterfind(f"{A}txBody/{A}p/{A}r/{A}rPr/{A}solidFill/{A}schemeClr"))
+
+
+def marks_of(table: Any) -> list[list[str]]:
+    """By cell of a table the theme's colour of its letters, under its head."""
+    head, *rows = table.iterfind(f"{A}tr")
+    colors = [[(letters_of(cell) or [{}])[0].get("val", "") for cell in row.iterfind(f"{A}tc")] for row in rows]
+    return [[cell_words(cell) for cell in head.iterfind(f"{A}tc")], *colors]
+
+
 def content(package: Package, shape: DeckShape) -> dict[str, Any]:
     """What a shape says: its paragraphs, or its rows, or its chart; and what those are told who cannot see it."""
     part = chart_part(package, shape)

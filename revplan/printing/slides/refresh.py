@@ -28,6 +28,7 @@ from revplan.ground.formats import MINUS
 from revplan.ground.language import ENGLISH
 from revplan.ground.written import shown_path
 from revplan.printing.slides.deck import deck
+from revplan.printing.slides.page import WORSE
 from revplan.printing.slides.record import (
     NAME,
     RELATION,
@@ -42,6 +43,8 @@ from revplan.printing.slides.record import (
     content,
     description,
     keep,
+    letters_of,
+    marks_of,
     plain,
     read,
     rows_of,
@@ -68,6 +71,8 @@ from revplan.printing.slides.template import MEND, deck_bytes
 
 LINK = re.compile(r"\s*figures?:\s*(.+)", re.IGNORECASE)
 MONTH = re.compile(r"\s(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)")
+PLAIN_OR_WORSE = ("tx1", WORSE.lower().replace("_", ""))
+"""The colours of the theme that cells are made in: those of no variance or a good one, and of one to the bad."""
 TO_DATE = " to date"
 """What the period of a figure is told by as long as some of it is still to come."""
 
@@ -319,6 +324,7 @@ class _Refresh:
         self.charts: set[str] = set()  # parts done: copies of a slide may share one
         self.facts = self._facts()
         self.tables: dict[str, tuple[Whole, Whole]] = {}
+        self.marks: dict[str, list[list[str]]] = {}  # by table of today and cell, the colour of its letters
 
     def done(self) -> tuple[bytes, list[DeckFinding]]:
         every = list(shapes(self.package))
@@ -488,6 +494,8 @@ class _Refresh:
                 for side in (self.before, self.now)
             )
             self.tables[key] = was, now
+            made = {each: shape for each, shape in self.sources.items() if (_key(each), _role(each)) == (key, "table")}
+            self.marks[key] = whole_of({_part(each): marks_of(shape.table) for each, shape in made.items()}).rows
         return self.tables[key]
 
     def _refill(self, shape: DeckShape, name: str) -> None:
@@ -516,6 +524,14 @@ class _Refresh:
                     today = now.rows[slot.new][place.new] if slot.new is not None and place.new is not None else None
                 added = place.mine is None or (slot is not None and slot.mine is None)
                 self._fill(shape, cell, before, today, added=added)
+                if (
+                    at
+                    and slot is not None
+                    and slot.new is not None
+                    and place.new is not None
+                    and cell_words(cell) == today
+                ):
+                    self._color(shape, cell, self.marks[_key(name)][slot.new][place.new])
 
     def _fill(self, shape: DeckShape, cell: Any, was: str, now: str | None, *, added: bool) -> None:
         """Gives a cell its text of today; words of a person stay and are listed."""
@@ -529,6 +545,13 @@ class _Refresh:
             each.getparent().remove(each)
             self._touched(shape)
         self._set(shape, paragraphs[0], now or "", "" if added else was)
+
+    def _color(self, shape: DeckShape, cell: Any, today: str) -> None:
+        """Gives letters that are as they are made the colour of today: a variance gets better or worse; one's own stays."""
+        for letters in letters_of(cell):
+            if {letters.get("val"), today} == set(PLAIN_OR_WORSE):
+                letters.set("val", today)
+                self._touched(shape)
 
     def _lost(
         self,
