@@ -140,12 +140,15 @@ def of_quarter(board: BoardBook) -> Exhibit:
         return text(say("{told}", told=told)).as_appendix()
     found = _week_ends(book.days_of(period), book.as_of)
     title = plural(board.plan.titles[book.stage])
-    made = chart(
-        _drawn(found, title, _quarter_message(book, found, line)), found, {**kinds_of("pace_days"), "worked": "text"}
-    )
+    notes = [] if book.as_of == book.month.last else [BY_WORKING_DAY]
+    drawing = _drawn(found, title, _quarter_message(book, found, line))
+    made = chart(drawing, found, {**kinds_of("pace_days"), "worked": "text"}, notes=notes)
     rows = [{"period": str(day.date()), "stage": book.stage} for day in found["day"]]
     columns = {name: {"measure": "entries_so_far", "basis": basis} for name, basis in BASES.items()}
     return made.with_cells(FigureCells(rows=rows, columns=columns))
+
+
+BY_WORKING_DAY = "The line counts the plan of the running month by working days; plan to date elsewhere in this report counts it by calendar days."
 
 
 def _week_ends(days: pd.DataFrame, as_of: date) -> pd.DataFrame:

@@ -225,6 +225,11 @@ def test_the_line_of_the_quarter_says_where_it_stands_and_where_the_pace_leads(
         f"SQLs of Jul-Sep 2026 (Q3 FY26) are {row['days_behind']:.1f} working days behind plan; at the recent pace {told[0]} of "
         f"{told[1]} come by its end ({told[2]} to {told[3]} in eight of ten cases)."
     )
+    assert made.notes == (pace.BY_WORKING_DAY,)
+    month = running.sides.planned_flow  # 20 of 31 days are over, and 14 of 21 working days: two plans to date
+    august = month[(month["stage"] == "sql") & (month["month"] == pd.Period("2026-08", "M"))]["entries"].sum()
+    assert pace_from(running).line()["target_to_date"] == pytest.approx(august * 14 / 21)  # type: ignore[index]
+    assert not pace.of_quarter(opened(quarter="2026-Q3", as_of=date(2026, 8, 31))).notes
     assert 14 <= len(made.table) <= 16  # week by week
     assert made.table["day"].iloc[-1] == pd.Timestamp(2026, 9, 30)
     assert made.table.set_index("day")["actual"].last_valid_index() == pd.Timestamp(2026, 8, 20)
