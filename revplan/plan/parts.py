@@ -296,13 +296,15 @@ class Pace(Value):
         return self
 
 
-class Hours(Value):
-    """When a team works."""
+class TeamHours(Value):
+    """When a team works whose days or hours are not the company's."""
 
-    working_hours: WorkingDay = (9.0, 17.0)
-    """From when to when, by the clock of its zone."""
+    working_hours: WorkingDay | None = None
+    """From when to when, by the clock of its zone; the company's if left out."""
     timezone: Zone | None = None
     """Zone of its clock, such as Europe/Berlin; the company's if left out."""
+    calendar: WorkPlace | None = None
+    """Where it works: {country: DE, region: BY}; if left out, as the plan's calendar says of the team, or of the company."""
 
 
 class Attempts(Value):
@@ -314,9 +316,13 @@ class Attempts(Value):
     """Working days in which they are made."""
 
 
-class ServiceLevels(Hours):
+class ServiceLevels(Value):
     """What marketing and sales promise each other; what is not named here is measured, and is no promise."""
 
+    working_hours: WorkingDay = (9.0, 17.0)
+    """From when to when is worked, by the clock of the zone."""
+    timezone: Zone | None = None
+    """Zone of the clock, such as America/New_York; UTC if left out."""
     stage: str | None = None
     """Stage at which marketing hands over; the commit's if left out."""
     accepted: str | None = None
@@ -329,8 +335,8 @@ class ServiceLevels(Hours):
     """Working days in which sales accepts or rejects."""
     acceptance_rate: Share | None = None
     """Share of what sales answers that it is to accept."""
-    teams: Annotated[dict[Name, Hours], frozen] = Field(default_factory=FrozenDict)
-    """Working hours and zone of teams that have their own, by their name in the records or the calendar."""
+    teams: Annotated[dict[Name, TeamHours], frozen] = Field(default_factory=FrozenDict)
+    """Hours, zone and days of teams that have their own, by their name in the records or the calendar."""
 
     @property
     def agreed(self) -> bool:

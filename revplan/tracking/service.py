@@ -21,7 +21,7 @@ from revplan.ground.formats import counted
 from revplan.ground.tables import conform, empty, from_rows
 from revplan.ground.worktime import WorkingHours, in_utc
 from revplan.plan.model import Plan
-from revplan.plan.parts import Hours
+from revplan.plan.parts import TeamHours
 
 NEVER = np.datetime64("NaT", "us")
 NOTHING = np.zeros(0, dtype="datetime64[us]")
@@ -170,11 +170,13 @@ def hours_of(plan: Plan, table: pd.DataFrame) -> tuple[np.ndarray, list[WorkingH
 
 def _hours(plan: Plan, team: str, segment: str, source: str) -> WorkingHours:
     levels = plan.service_levels
-    own: Hours = levels.teams.get(team, levels)
-    place = plan.calendar.teams.get(team)
+    own = levels.teams.get(team, TeamHours())
+    place = own.calendar or plan.calendar.teams.get(team)
     recorded = segment in plan.segments and source in plan.sources
     workdays = place.workdays if place else plan.workdays_of(segment, source) if recorded else plan.calendar.workdays
-    return WorkingHours(workdays, *own.working_hours, own.timezone or levels.timezone or "UTC")
+    return WorkingHours(
+        workdays, *(own.working_hours or levels.working_hours), own.timezone or levels.timezone or "UTC"
+    )
 
 
 # --- levels --------------------------------------------------------------------------------------

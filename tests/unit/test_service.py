@@ -316,6 +316,47 @@ def test_the_zone_of_the_team_decides(tmp_path: Path) -> None:
     assert set(other["team"]) == {"ann", "bob"}
 
 
+def test_teams_in_several_countries_work_on_days_and_hours_of_their_own(tmp_path: Path) -> None:
+    """Hours from 8 to 18 but in Tokyo; the records show moments in UTC.
+
+    de: Thursday 16:00 to Tuesday 9:30 in Munich, across Good Friday, Easter Monday and the change of clocks: 2 + 1.5.
+    us: Thursday 11:00 to Tuesday 3:30 in New York: 7 + 10 + 10. jp: Friday 14:00 to Tuesday 10:00 in Tokyo, across a
+    holiday moved to Monday: 3 + 1. we works at weekends alone: Saturday 8:00 to 13:00.
+    """
+    levels = """\
+  working_hours: [8, 18]
+  teams:
+    de: {timezone: Europe/Berlin, calendar: {country: DE, region: BY}}
+    jp: {timezone: Asia/Tokyo, working_hours: [9, 17], calendar: {country: JP}}
+    we: {calendar: {weekend: [mon, tue, wed, thu, fri]}}
+calendar: {country: US}
+"""
+    crm = CRM.replace("owner: leads.owner", "owner: leads.owner\nteam: leads.owner").replace(
+        "timezone: America/New_York", "timezone: UTC"
+    )
+    moments = {
+        "de": ("03-25 15:00", "03-30 07:30"),
+        "us": ("03-25 15:00", "03-30 07:30"),
+        "jp": ("03-19 05:00", "03-23 01:00"),
+        "we": ("03-25 15:00", "03-27 17:00"),
+    }
+    leads = (
+        HEAD
+        + "h,web,us,2026-11-02 09:00,,,,,,,\n"
+        + "".join(f"{name},web,{name},2027-03-01 09:00,2027-{at},2027-{at},,,,,\n" for name, (at, _) in moments.items())
+    )
+    touches = "lead,at,who,kind\n" + "".join(f"{name},2027-{at},x,call\n" for name, (_, at) in moments.items())
+    found = opened(tmp_path, "2027-03-31", plan=PLAN + LEVELS + levels, crm=crm, leads=leads, touches=touches)
+    hours = found.every.set_index("record")["hours_to_touch"]
+    assert hours[["de", "us", "jp", "we"]].tolist() == pytest.approx([3.5, 27, 4, 5])
+    assert {name: states(found, "first touch")[name] for name in moments} == {
+        "de": "met",
+        "us": "breached",
+        "jp": "met",
+        "we": "breached",
+    }
+
+
 CHANGES = {
     "first_touch_hours: 4": ("first_touch_hours: 8", lambda found: states(found, "first touch")["b"], "met"),
     "count: 3": ("count: 4", lambda found: states(found, "attempts")["b"], "settled"),
@@ -589,6 +630,11 @@ def test_kinds_of_touches_can_be_left_out(tmp_path: Path) -> None:
         ("service_levels: {accepted: lead}", "service_levels.accepted: is lead, which is not after mql"),
         ("service_levels: {working_hours: [17, 9]}", "ends before it begins"),
         ("service_levels: {timezone: Mars}", "is no time zone"),
+        ("service_levels: {teams: {de: {calendar: {country: XX}}}}", "no public holidays are known of country 'XX'"),
+        (
+            "service_levels: {teams: {de: {calendar: {weekend: [mon, tue, wed, thu, fri, sat, sun]}}}}",
+            "leaves no day of the week to work on",
+        ),
         ("service_levels: {first_touch_hours: 0}", "service_levels.first_touch_hours"),
         ("service_levels: {attempts: {count: 3}}", "service_levels.attempts.days"),
         ("service_levels: {first_touch: 4}", "service_levels.first_touch"),
