@@ -218,6 +218,7 @@ def _parser() -> argparse.ArgumentParser:
     pace.add_argument(
         "--out", type=Path, metavar="DIR", help="write page, picture, table and messages there, and keep their history"
     )
+    pace.add_argument("--language", default="en", metavar="CODE", help="of what --out writes: en, de; default en")
     pace.add_argument("--segment", default="", metavar="NAME", help="look at one segment only")
     capacity = _command(commands, "capacity", _asked, "ramped reps, what they can close, load and what binds, by month")
     capacity.add_argument("plan", type=Path, metavar="PLAN", help="the plan file (YAML)")
@@ -473,6 +474,8 @@ def _pace(given: argparse.Namespace) -> int:
     from revplan.tracking.pacebook import open_pace
     from revplan.tracking.servicebook import ServiceBook
 
+    if given.out is None and given.language != "en":
+        raise PlanError.at("--language", "is of what --out writes; add --out DIR, or leave it out")
     book = open_pace(given.plan, given.as_of, given.against or "", given.segment, given.crm or "")
     levels, called = ServiceBook(book), CallBook(book)
     more = [*service.tables(levels), *calls.tables(called)]
@@ -486,7 +489,7 @@ def _pace(given: argparse.Namespace) -> int:
         return BEHIND if book.alert() else DONE
     from revplan.run.daily import write_day
 
-    made = write_day(book, given.out, answer, more)
+    made = write_day(book, given.out, answer, more, given.language)
     files = [str(path) for path in made.files]
     _print(given, {**answer, "alert": made.alert, "files": files}, "\n".join([pace.told(book), *files]))
     return BEHIND if made.alert else DONE

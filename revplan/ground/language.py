@@ -21,6 +21,7 @@ from functools import cache, partial
 from pathlib import Path
 
 from revplan.ground.calendar import MONTHS
+from revplan.ground.errors import shown
 from revplan.ground.formats import MISSING, SYMBOLS
 
 ENGLISH = "en"
@@ -79,6 +80,16 @@ class Language:
         return _AMOUNT.sub(lambda found: _amount(found, self), dated)
 
 
+def unknown_language(code: str) -> str:
+    """What is wrong with the code of a language; empty where it is one of `languages`."""
+    choices = languages()
+    return (
+        ""
+        if code in choices
+        else f"{shown(code)} is not a language reports are written in; available: {', '.join(choices)}"
+    )
+
+
 def languages() -> list[str]:
     """Codes of the languages reports can be had in, English first."""
     return [ENGLISH, *sorted(path.stem for path in FOLDER.glob("*.po"))]
@@ -103,7 +114,9 @@ def numbers_in(text: str, code: str) -> str:
 
 @cache
 def _said(spoken: Language, text: str) -> str | None:
-    if not re.search(r"[^\W\d_]{2}", _AMOUNT.sub("", re.sub(rf"(?:{_PERIOD.pattern}){_FISCAL}", "", text))):
+    if not re.search(
+        r"[^\W\d_]{2}", _AMOUNT.sub("", re.sub(rf"(?:{_PERIOD.pattern}){_FISCAL}", "", _BOUND.sub("", text)))
+    ):
         return spoken.numbers(text)
     return next(_covering(spoken, text), None) or _in_pieces(spoken, text)
 

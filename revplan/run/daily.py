@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from email.message import EmailMessage
@@ -23,9 +24,10 @@ from revplan.crm.planfile import real_path
 from revplan.exhibits import pace
 from revplan.exhibits.exhibit import Exhibit
 from revplan.exhibits.provenance import provenance
-from revplan.ground.errors import DataError, ReportError, shown
+from revplan.ground.errors import DataError, PlanError, ReportError, shown
 from revplan.ground.escaping import clean
 from revplan.ground.files import content_of, megabytes
+from revplan.ground.language import ENGLISH, unknown_language
 from revplan.ground.tables import conform, empty
 from revplan.ground.written import (
     alone,
@@ -38,13 +40,16 @@ from revplan.ground.written import (
 )
 from revplan.printing.page import page
 from revplan.printing.pdf import pictures
+from revplan.printing.translated import speaker, translated, written_in
 from revplan.tracking.nowcast import check_columns, read_triangle, triangle_path
 from revplan.tracking.pacebook import PaceBook, with_night
 
 NAME = "pace"
 HISTORY = f"{NAME}.history.csv"
 RESOLUTION = 110.0  # pixels an inch of the picture
-HEADER, TEXT, FIELDS = 150, 3000, 10  # most characters and fields that Slack takes in a block
+HEADER, TEXT, FIELD, FIELDS = 150, 3000, 2000, 10  # most characters and fields that Slack takes in a block
+LINE = 998  # most characters of a line of a mail; a subject that is broken earlier loses or doubles blanks beside an umlaut
+SENTENCE_ENDS = re.compile(r"(?<=[.!?]) (?=\S)")
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,9 @@ class WrittenFiles:
     """Whether missing what is watched is likely enough for an alert."""
 
 
-def write_day(book: PaceBook, out: Path, answer: Mapping[str, Any], more: Sequence[Exhibit] = ()) -> WrittenFiles:
+def write_day(
+    book: PaceBook, out: Path, answer: Mapping[str, Any], more: Sequence[Exhibit] = (), code: str = ENGLISH
+) -> WrittenFiles:
     """The files of the day in `out`, and the triangle of the actuals late beside the plan.
 
     The files of a day replace those of the day before together; a copy of the page, the table and the answer is kept
@@ -68,14 +75,20 @@ def write_day(book: PaceBook, out: Path, answer: Mapping[str, Any], more: Sequen
         What `revplan pace --json` prints.
     more
         Further exhibits of the page, below its own.
+    code
+        The language of page, picture and messages, one of `languages`; tables and answer are in English.
 
     Raises
     ------
+    PlanError
+        If there is no such language.
     DataError
-        If the history in `out` is none.
+        If the history in `out` is none, or that of another plan.
     ReportError
         If a file cannot be written.
     """
+    if wrong := unknown_language(code):
+        raise PlanError.at("--language", wrong)
     for folder in (out, out / "history"):
         check_folder(folder)
     _past(out, book)
@@ -83,7 +96,7 @@ def write_day(book: PaceBook, out: Path, answer: Mapping[str, Any], more: Sequen
     with in_turn(out, NAME):
         past = _past(out, book)
         alert = book.alert(alert_before(past, book.as_of, book.watched[0], book.stage))
-        files = _files(book, {**answer, "alert": alert}, more)
+        files = _files(book, {**answer, "alert": alert}, more, code)
         files[HISTORY] = with_day(past, book, alert).to_csv(index=False, lineterminator="\n").encode("utf-8")
         day = str(book.as_of)
         kept = {f"{day}{ending}": files[f"{NAME}{ending}"] for ending in (".html", ".csv", ".json")}
@@ -92,19 +105,23 @@ def write_day(book: PaceBook, out: Path, answer: Mapping[str, Any], more: Sequen
     return WrittenFiles(made, alert)
 
 
-def _files(book: PaceBook, told: Mapping[str, Any], more: Sequence[Exhibit]) -> dict[str, bytes]:
+def _files(book: PaceBook, told: Mapping[str, Any], more: Sequence[Exhibit], code: str) -> dict[str, bytes]:
     """The files of the day, but for the history: name -> content."""
-    notebook = notebook_of([*pace.page(book), *more], f"Pace of {book.label(book.month.name)}", _origin(book))
-    subject = f"{'Alert: ' if told['alert'] else ''}{book.plan.name}: {pace.told(book)}"
-    text, picture = plain(book, subject), pictures(notebook, NAME, RESOLUTION)[0]
+    english = notebook_of([*pace.page(book), *more], f"Pace of {book.label(book.month.name)}", _origin(book))
+    notebook = translated(english, code, written_in(book.live)).notebook
+    say = speaker(notebook)
+    first, *others = [say(each) for each in SENTENCE_ENDS.split(pace.told(book))]
+    sentences = [f"{say('Alert') + ': ' if told['alert'] else ''}{book.plan.name}: {first}", *others]
+    subject = " ".join(sentences)
+    text, picture = plain(book, subject, say), pictures(notebook, NAME, RESOLUTION)[0]
     return {
         f"{NAME}.html": page(notebook, NAME).encode("utf-8"),
         f"{NAME}.png": picture,
         f"{NAME}.csv": book.lines.to_csv(index=False, lineterminator="\n").encode("utf-8"),
         f"{NAME}.txt": text.encode("utf-8"),
         f"{NAME}.json": (json.dumps(told, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8"),
-        f"{NAME}.slack.json": (json.dumps(slack(book, subject), ensure_ascii=False) + "\n").encode("utf-8"),
-        f"{NAME}.eml": mail(subject, text, picture),
+        f"{NAME}.slack.json": (json.dumps(slack(book, subject, say), ensure_ascii=False) + "\n").encode("utf-8"),
+        f"{NAME}.eml": mail(sentences, text, picture),
     }
 
 
@@ -230,24 +247,30 @@ def with_day(past: pd.DataFrame, book: PaceBook, alert: bool) -> pd.DataFrame:
 # --- messages ------------------------------------------------------------------------------------
 
 
-def plain(book: PaceBook, subject: str) -> str:
-    """The day as a mail says it: what `pace.told` says, the facts, who is behind, and the notes."""
+def plain(book: PaceBook, subject: str, say: Callable[[str], str] = str) -> str:
+    """The day as a mail says it: what `pace.told` says, the facts, who is behind, and the notes; in the language of `say`."""
     summary, parts = pace.summary(book), pace.parts(book)
-    facts = (
-        [] if summary.table is None else [f"{fact}: {value}" for fact, value in summary.table.itertuples(index=False)]
-    )
-    said = [" ".join([parts.message, *parts.notes])] if parts.kind == "table" else []
-    landing = pace.landing(book).message
-    notes = "\n".join(f"- {note}" for note in summary.notes)
+    facts = [f"{say(fact)}: {say(value)}" for fact, value in _facts(summary)]
+    said = [" ".join(map(say, [parts.message, *parts.notes]))] if parts.kind == "table" else []
+    landing = say(pace.landing(book).message)
+    notes = "\n".join(f"- {say(note)}" for note in summary.notes)
     return "\n\n".join(filter(None, [subject, "\n".join(facts), *said, landing, notes])) + "\n"
 
 
-def mail(subject: str, text: str, picture: bytes) -> bytes:
-    """A mail without sender or addressee, to be sent as it is: the text, and the picture of the page."""
-    message = EmailMessage(policy=SMTP)
-    title = clean(subject)
-    while len(title) > HEADER and ". " in title:  # whole sentences, as long as there are several
-        title = f"{title.rpartition('. ')[0]}."
+def _facts(summary: Exhibit) -> list[tuple[str, str]]:
+    return [] if summary.table is None else [(str(fact), str(value)) for fact, value in summary.table.to_numpy()]
+
+
+def mail(sentences: Sequence[str], text: str, picture: bytes) -> bytes:
+    """A mail without sender or addressee, to be sent as it is: the text, and the picture of the page.
+
+    Its subject are as many of the `sentences` as a subject holds.
+    """
+    message = EmailMessage(policy=SMTP.clone(max_line_length=LINE))
+    held = [clean(each) for each in sentences]
+    while len(held) > 1 and len(" ".join(held)) > HEADER:
+        held.pop()
+    title = " ".join(held)
     message["Subject"] = shorten(title, HEADER, placeholder=" …")
     message.set_content(text)
     message.add_attachment(picture, maintype="image", subtype="png", filename=f"{NAME}.png")
@@ -255,22 +278,23 @@ def mail(subject: str, text: str, picture: bytes) -> bytes:
     return message.as_bytes()
 
 
-def slack(book: PaceBook, subject: str) -> dict[str, Any]:
-    """A message of blocks for Slack's incoming webhooks and `chat.postMessage`.
+def slack(book: PaceBook, subject: str, say: Callable[[str], str] = str) -> dict[str, Any]:
+    """A message of blocks for Slack's incoming webhooks and `chat.postMessage`, in the language of `say`.
 
     Its texts are plain ones, in which no name can mark anything: a segment called A_B or *new* is shown as it is called.
     """
     summary = pace.summary(book)
+    title = f"{book.plan.name}: {say(f'pace of {book.label(book.month.name)}')}"
     blocks: list[dict[str, Any]] = [
-        {"type": "header", "text": _as_it_is(f"{book.plan.name}: pace of {book.label(book.month.name)}", HEADER)},
+        {"type": "header", "text": _as_it_is(title, HEADER)},
         {"type": "section", "text": _as_it_is(subject)},
     ]
-    facts = [] if summary.table is None else [f"{each[0]}\n{each[1]}" for each in summary.table.to_numpy().tolist()]
+    facts = [f"{say(fact)}\n{say(value)}" for fact, value in _facts(summary)]
     for begin in range(0, len(facts), FIELDS):
-        fields = [_as_it_is(fact) for fact in facts[begin : begin + FIELDS]]
+        fields = [_as_it_is(fact, FIELD) for fact in facts[begin : begin + FIELDS]]
         blocks.append({"type": "section", "fields": fields})
     if summary.notes:
-        blocks.append({"type": "context", "elements": [_as_it_is("\n".join(summary.notes))]})
+        blocks.append({"type": "context", "elements": [_as_it_is("\n".join(map(say, summary.notes)))]})
     return {"text": html.escape(clean(subject), quote=False), "mrkdwn": False, "blocks": blocks}
 
 

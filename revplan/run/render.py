@@ -27,7 +27,7 @@ from revplan.ground.errors import Fault, PlanError, ReportError, RevplanError, d
 from revplan.ground.escaping import clean
 from revplan.ground.extras import check_installed
 from revplan.ground.files import copied, own_folder, scratch_folder
-from revplan.ground.language import ENGLISH, languages
+from revplan.ground.language import ENGLISH, unknown_language
 from revplan.ground.values import FrozenDict
 from revplan.ground.written import check_folder, shown_path, written, written_together
 from revplan.plan.model import Plan
@@ -442,9 +442,8 @@ def _check_request(request: Request) -> None:
     available = ", ".join(FORMATS)
     unknown = [kind for kind in request.formats if kind not in FORMATS]
     faults += [Fault("formats", f"{shown(kind)} is not a format; available: {available}") for kind in unknown]
-    if request.language not in (choices := languages()):
-        problem = f"{shown(request.language)} is not a language reports are written in; available: {', '.join(choices)}"
-        faults.append(Fault("language", problem))
+    if wrong := unknown_language(request.language):
+        faults.append(Fault("language", wrong))
     if request.language != ENGLISH and set(request.formats) == {"xlsx"}:
         faults.append(Fault("language", "is of page, PDF and slides; the live workbook is in English. Leave it out"))
     if not request.formats:

@@ -69,6 +69,7 @@ def test_a_share_that_is_told_by_its_bound_is_a_number() -> None:
     spoken = Language(code="de", texts=texts, words={"over": "über", "under": "unter", "and": "und", "to": "bis"})
     assert spoken.said("Jun 2026: over 99.9% chance.") == f"Juni 2026: Chance über 99,9{NBSP}%."
     assert spoken.said("Jun 2026: under 0.1% chance.") == f"Juni 2026: Chance unter 0,1{NBSP}%."
+    assert language("de").said("over 99.9%") == f"über 99,9{NBSP}%"
 
 
 def test_a_text_without_an_entry_stays_whole_its_numbers_too() -> None:

@@ -7,6 +7,7 @@ import email
 import email.policy
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -524,6 +525,36 @@ def test_every_sentence_of_a_morning_has_its_german(tmp_path: Path, day: str) ->
     more = [*service.tables(ServiceBook(book)), exhibits.best(book)]
     notebook = daily.notebook_of([*exhibits.page(book), *more], "Pace", {})
     assert translated(notebook, "de", written_in(book.live)).left == ()
+
+
+def test_a_morning_is_written_in_german(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, out = company(tmp_path), tmp_path / "out"
+    path.write_text("name: Müller\n" + PLAN.replace("120_000", "1_200_000"), encoding="utf-8")
+    assert main(["pace", str(path), "--out", str(out), "--language", "de"]) == 3
+    text = (out / "pace.txt").read_text(encoding="utf-8")
+    assert re.match(
+        r"Warnung: Müller: \d+ SQLs bis 17. Juni 2026 gegenüber [\d,]+ geplanten: [\d,]+ im Rückstand", text
+    )
+    assert not re.search(
+        r"\b(the|of|and|over|to|planned|behind)\b",
+        re.sub(r"Orrinvale|\w+\.yaml|revplan pace PLAN --out DIR", "", text),
+    )
+    message = email.message_from_bytes((out / "pace.eml").read_bytes(), policy=email.policy.default)
+    assert text.startswith(message["Subject"])
+    assert message["Subject"].endswith(" Arbeitstage.")
+    blocks = json.loads((out / "pace.slack.json").read_text(encoding="utf-8"))["blocks"]
+    assert blocks[0]["text"]["text"] == "Müller: Tempo im Juni 2026"
+    told = [each["text"].split() for each in blocks[2]["fields"] + blocks[3]["fields"]]
+    assert ["Wahrscheinlichkeit", "des", "Verfehlens", "über", "99,9", "%"] in told
+    assert 'lang="de"' in (out / "pace.html").read_text(encoding="utf-8")
+    assert json.loads((out / "pace.json").read_text(encoding="utf-8"))["says"] == exhibits.told(open_pace(path))
+    capsys.readouterr()
+    for more, said in (
+        (["--out", str(out), "--language", "xx"], "xx is not a language"),
+        (["--language", "de"], "add --out DIR"),
+    ):
+        assert main(["pace", str(path), *more]) == 2
+        assert said in capsys.readouterr().err
 
 
 CLAIMED = """\
