@@ -29,7 +29,7 @@ from revplan.cli.commands import main
 from revplan.exhibits import attainment, outlook, performance
 from revplan.exhibits.chart import Chart, Series
 from revplan.exhibits.exhibit import Exhibit, chart, table, text
-from revplan.exhibits.figures import FigureCells, figure, say
+from revplan.exhibits.figures import FigureCells, Sentence, figure, say
 from revplan.ground.errors import PlanError
 from revplan.printing.slides.deck import deck
 from revplan.printing.slides.record import Package, figure_texts, read, said
@@ -392,7 +392,7 @@ def test_a_title_keeps_the_looks_of_its_words(tmp_path: Path) -> None:
 
 def test_a_title_that_would_be_set_smaller_today_is_told(tmp_path: Path) -> None:
     path = made(notebook(rows=long_table(3)), tmp_path)
-    longer = replace(long_table(3), message="Many rows " * 14)
+    longer = replace(long_table(3), said=Sentence(text="Many rows " * 14))
     now, found = again(path, notebook(rows=longer))
     assert shape_of(now, "rows:title").text_frame.text.startswith("Many rows Many rows")
     assert [(each.kind, each.message.partition(" points")[0]) for each in found] == [("room", "is set in 24")]
