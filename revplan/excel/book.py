@@ -100,8 +100,8 @@ def _live_sheets(writer: BookWriter, people: Staffing | None) -> None:
         write_from_entry,
     ):
         write(writer)
-    write_required(writer, next_year=False)
-    write_required(writer, next_year=True)
+    for next_year in (False, True):
+        write_required(writer, next_year)
     for write in (write_commit, write_forward, write_arr, write_quarters, write_budget):
         write(writer)
     if people is not None and not too_many(people):

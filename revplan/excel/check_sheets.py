@@ -147,7 +147,7 @@ WIDEST = 60
 
 
 def write_exhibit(writer: BookWriter, number: int, exhibit: dict[str, Any]) -> None:
-    """The sheet of one exhibit, as `markup.raw` tells it."""
+    """The sheet of one exhibit, as `exhibit.raw` tells it."""
     taken = [sheet.get_name() for sheet in writer.book.worksheets()]
     name = sheet_name(f"{number} {exhibit.get('heading') or exhibit['message']}", taken)
     sheet = Sheet(writer, name, exhibit["message"])

@@ -410,6 +410,12 @@ class Slot:
     new: int | None
 
 
+def below_a_head(slots: Sequence[Slot]) -> list[Slot]:
+    """The slots of rows among the lines of their table, of which the first is the head and stays."""
+    ends = ((slot.mine, slot.base, slot.new) for slot in slots)
+    return [Slot(0, 0, 0), *(Slot(*(None if end is None else end + 1 for end in each)) for each in ends)]
+
+
 def recognised(mine: Sequence[str], before: Sequence[str]) -> list[int | None]:
     """Which of the texts that were made each of `mine` is: the same, or the same but for numbers; None for own words."""
     found: list[int | None] = [None] * len(mine)
@@ -532,6 +538,10 @@ class Whole:
     columns: list[str] = field(default_factory=list)
     rows: list[list[str]] = field(default_factory=list)
     places: dict[int, tuple[list[int], list[int]]] = field(default_factory=dict)
+
+    def cell(self, line: int | None, column: int | None) -> str | None:
+        """The text of a cell, the head being line 0; None where there is no such line or column."""
+        return None if line is None or column is None else [self.columns, *self.rows][line][column]
 
 
 def whole_of(parts: Mapping[int, list[list[str]]]) -> Whole:

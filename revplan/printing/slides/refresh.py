@@ -57,6 +57,7 @@ from revplan.printing.slides.redraw import (
     Slot,
     Whole,
     arranged,
+    below_a_head,
     follow,
     masked,
     paired,
@@ -513,25 +514,15 @@ class _Refresh:
         wide = follow(columns, across, beside, len(now.columns))
         deep = follow(rows, down, below, len(now.rows))
         self._lost(shape, was, there, (columns, rows), (wide, deep))
-        self._reshape(shape, wide, deep)
-        for at, (slot, line) in enumerate(zip([None, *deep], shape.table.iterfind(f"{A}tr"), strict=True)):
+        lines = below_a_head(deep)
+        self._reshape(shape, wide, lines)
+        for slot, line in zip(lines, shape.table.iterfind(f"{A}tr"), strict=True):
             for place, cell in zip(wide, line.iterfind(f"{A}tc"), strict=True):
-                if at == 0 or slot is None:
-                    before = was.columns[place.base] if place.base is not None else ""
-                    today = now.columns[place.new] if place.new is not None else None
-                else:
-                    before = was.rows[slot.base][place.base] if slot.base is not None and place.base is not None else ""
-                    today = now.rows[slot.new][place.new] if slot.new is not None and place.new is not None else None
-                added = place.mine is None or (slot is not None and slot.mine is None)
-                self._fill(shape, cell, before, today, added=added)
-                if (
-                    at
-                    and slot is not None
-                    and slot.new is not None
-                    and place.new is not None
-                    and cell_words(cell) == today
-                ):
-                    self._color(shape, cell, self.marks[_key(name)][slot.new][place.new])
+                before, today = was.cell(slot.base, place.base), now.cell(slot.new, place.new)
+                added = place.mine is None or slot.mine is None
+                self._fill(shape, cell, before or "", today, added=added)
+                if slot.new and place.new is not None and cell_words(cell) == today:  # the head, line 0, has no colours
+                    self._color(shape, cell, self.marks[_key(name)][slot.new - 1][place.new])
 
     def _fill(self, shape: DeckShape, cell: Any, was: str, now: str | None, *, added: bool) -> None:
         """Gives a cell its text of today; words of a person stay and are listed."""
@@ -585,18 +576,14 @@ class _Refresh:
             for each in made:
                 each.set("w", str(int(each.get("w", "0")) * total // now))
             self._touched(shape)
-        if [slot.mine for slot in deep] != list(range(len(lines) - 1)):
+        if [slot.mine for slot in deep] != list(range(len(lines))):
             tall = sum(int(each.get("h", "0")) for each in lines)
-            shifted = [
-                Slot(0, None, None),
-                *(replace(each, mine=None if each.mine is None else each.mine + 1) for each in deep),
-            ]
-            grown = sum(int(each.get("h", "0")) for each in arranged(lines, shifted)) - tall
+            grown = sum(int(each.get("h", "0")) for each in arranged(lines, deep)) - tall
             self._touched(shape)
             size = shape.element.find(f"{P}xfrm/{A}ext")
             if size is not None:
                 size.set("cy", str(max(0, int(size.get("cy", "0")) + grown)))
-            added = len(deep) - (len(lines) - 1)
+            added = len(deep) - len(lines)
             if added > 0:
                 self._find(
                     "room",
