@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from threading import Thread
 
 import ipywidgets as widgets
@@ -28,8 +27,7 @@ class Front:
     def __init__(self, game: Game) -> None:
         self.game = game
         self.health = widgets.HTML(health_html(game.book, game.plan.plan_date))
-        beside = partial(Remarks, game.path.parent)
-        self.remarks = beside("summary", "annual_commit", lambda: annual_commit.in_brief(game.book))
+        self.remarks = Remarks(game.path.parent, "summary", "annual_commit", lambda: annual_commit.in_brief(game.book))
         self.live = widgets.Box([widgets.HTML(f'<p role="status">{escape(BEGUN)}</p>')])
         self.live.add_class("rp-live")
         self.widget = widgets.VBox([self.health, self.remarks.widget, self.live])

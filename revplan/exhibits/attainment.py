@@ -264,14 +264,13 @@ def variance(book: BoardBook, period: str = "") -> Exhibit:
     frame = pd.DataFrame({"line": [STEPS[line] for line in rows["line"]], "amount": rows["displayed"].to_numpy()})
     described = charts.steps(frame, _variance_message(book, rows), book.plan.currency)
     made = chart(described, frame, {"line": "text", "amount": "money"}, notes=_variance_notes(rows))
-    columns = {"amount": {"period": label}}
     steps = [
         {"measure": "new_arr", "basis": line}
         if line in (PLANNED, ACTUAL)
         else {"measure": "variance_step", "line": line}
         for line in rows["line"]
     ]
-    return made.with_cells(FigureCells(rows=steps, columns=columns, currency=book.plan.currency))
+    return made.with_cells(FigureCells(rows=steps, columns={"amount": {"period": label}}, currency=book.plan.currency))
 
 
 def _variance_notes(rows: pd.DataFrame) -> list[str]:

@@ -84,8 +84,7 @@ def _bridge(book: BoardBook, span: int, message: Message, note: str) -> Exhibit:
         return nothing_yet(book, "No ARR movements are booked that the bridge could be made of.")
     frame, notes = _bridge_rows(found, book.decimals), [note.format(basis=found["basis"].iloc[0])]
     period, currency = book.plan.period_label(label), book.plan.currency
-    said = message(book, frame, found)
-    made = table_of("arr_bridge", frame, said, notes=notes, period=period, currency=currency)
+    made = table_of("arr_bridge", frame, message(book, frame, found), notes=notes, period=period, currency=currency)
     booked = {name: {"measure": "arr_term", "basis": name} for name in (PLANNED, ACTUAL)}
     columns: MeasuredColumns = {**booked, "gap": "arr_term_gap"}
     rows = [{"term": term} for term in TERMS]
@@ -187,8 +186,7 @@ def cells(book: BoardBook) -> Exhibit:
         **{step: {"measure": "variance_step", "line": step} for step in steps},
         "gap": "new_arr_gap",
     }
-    of = {"period": label}
-    return made.with_cells(FigureCells(rows=rows, columns=columns, currency=book.plan.currency, of=of))
+    return made.with_cells(FigureCells(rows=rows, columns=columns, currency=book.plan.currency, of={"period": label}))
 
 
 def _cells_message(book: BoardBook, frame: pd.DataFrame, cell: pd.Series, label: str) -> Sentence:

@@ -257,9 +257,8 @@ def _parts(book: PaceBook, kinds: tuple[str, ...], what: str) -> Exhibit:
         return text(book.state or f"There is only one {what} to look at.").as_appendix()
     rows = rows.loc[sorted(rows.index, key=lambda at: kinds.index(rows.loc[at, "of"]))]
     names = rows[["team", "segment", "source"]].apply(lambda row: next(name for name in row if name != ALL), axis=1)
-    titles = book.plan.titles
     frame = rows[["of", "stage", *SHOWN, "gap_value"]].assign(
-        of=rows["of"] + " " + names, stage=rows["stage"].map(titles)
+        of=rows["of"] + " " + names, stage=rows["stage"].map(book.plan.titles)
     )
     behind = rows[rows["days_behind"] > ON_THE_LINE]
     if behind.empty:
@@ -374,8 +373,7 @@ def deciding(book: PaceBook) -> Exhibit:
         if len(rows) > 1
         else f"One open record decides most: it is worth {worth}."
     )
-    titles = book.plan.titles
-    frame = rows.assign(stage=rows["stage"].map(titles)).round(
+    frame = rows.assign(stage=rows["stage"].map(book.plan.titles)).round(
         {"amount": book.board.decimals, "expected": book.board.decimals, "swing": book.board.decimals}
     )
     return table_of("deciding", frame, said, currency=book.plan.currency)

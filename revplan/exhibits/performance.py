@@ -103,13 +103,12 @@ def three_numbers(book: BoardBook) -> Exhibit:
             "cac": [whole(value, book.decimals) for value in found["cac"]],
         }
     )
-    title = book.plan.titles[book.stage]
     made = table_of(
         "three_numbers_shown",
         frame,
         _three_message(book, frame),
         notes=_three_notes(book, found),
-        stage=plural(title),
+        stage=plural(book.plan.titles[book.stage]),
         currency=book.plan.currency,
     )
     return made.with_cells(_three_cells(book, found))
@@ -205,8 +204,8 @@ def sources(book: BoardBook) -> Exhibit:
     entered = {name: {"measure": "entries", "basis": name} for name in (PLANNED, ACTUAL)}
     columns: MeasuredColumns = {**entered, "gap": "entries_gap", "worth": "gap_worth"}
     rows = [{"source": name, "stage": stage} for name, stage in zip(found["source"], found["stage"], strict=True)]
-    of = {"period": period}
-    made = made.with_cells(FigureCells(rows=rows, columns=columns, currency=book.plan.currency, of=of)).as_brief()
+    cells = FigureCells(rows=rows, columns=columns, currency=book.plan.currency, of={"period": period})
+    made = made.with_cells(cells).as_brief()
     worth, behind = frame["worth"], frame["worth"] < 0
     if worth.isna().all() or len(frame) < 2:
         return made

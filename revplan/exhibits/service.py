@@ -188,8 +188,7 @@ def conversion(book: ServiceBook) -> Exhibit:
 
 def _titled(rows: pd.DataFrame, book: ServiceBook) -> pd.DataFrame:
     """`rows` with the stages as readers call them."""
-    titles = book.plan.titles
-    renamed = {name: rows[name].map(titles) for name in ("from_stage", "to_stage", "stage") if name in rows}
+    renamed = {name: rows[name].map(book.plan.titles) for name in ("from_stage", "to_stage", "stage") if name in rows}
     return rows.assign(**renamed).reset_index(drop=True)
 
 

@@ -494,9 +494,8 @@ def _missed(book: BoardBook) -> Iterator[Risk]:
 def _expired(book: BoardBook) -> Iterator[Risk]:
     for each in book.plan.assumptions:
         if each.has_expired(book.as_of) and _concerns(book, each.about):
-            ask = "estimate it again"
             what = f"The assumption of {assumption_words(book.plan, each.about)} has expired"
-            yield Risk(what=what, size=None, owner=each.owner, ask=ask)
+            yield Risk(what=what, size=None, owner=each.owner, ask="estimate it again")
 
 
 def _concerns(book: BoardBook, about: str) -> bool:
@@ -520,8 +519,7 @@ def risks_and_asks(book: BoardBook) -> Exhibit:
     )
     first = found[0]
     said = say("First of all: {owner} should {ask}.", owner=fitting(first.owner, NAME), ask=first.ask)
-    sized = frame.astype({"size": float})
-    made = table_of("risks", sized, said, notes=book.notes[1:], currency=book.plan.currency)
+    made = table_of("risks", frame.astype({"size": float}), said, notes=book.notes[1:], currency=book.plan.currency)
     rows = [_described(risk.size) for risk in found]
     return made.with_cells(FigureCells(rows=rows, columns={"size": {}}, currency=book.plan.currency)).as_brief()
 

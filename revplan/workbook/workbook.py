@@ -76,8 +76,7 @@ def assumption_words(plan: Plan, about: str) -> str:
     if head == "transitions":
         step = [name for name in keys[2:] if name not in Transition.model_fields]
         values = [name for name in keys[2:] if name in Transition.model_fields]
-        titles = plan.titles
-        return ", ".join([step_words(titles, *keys[:2], *step), *map(key_words, values)])
+        return ", ".join([step_words(plan.titles, *keys[:2], *step), *map(key_words, values)])
     if head in {"segments", "sources", "scenarios"} and keys:
         return ", ".join([shown(keys[0]), *map(key_words, keys[1:])])
     return " ".join(map(key_words, keys or [head]))

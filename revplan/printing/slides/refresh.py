@@ -345,8 +345,7 @@ class _Refresh:
         if about is not None and about.text == self.record.about != told:
             about.text = told
             self.package.touched("docProps/core.xml")
-        layout = self.record.layout
-        keep(self.package, replace(self.today, earlier=earlier, layout=layout))
+        keep(self.package, replace(self.today, earlier=earlier, layout=self.record.layout))
         return self.package.written(), self.found
 
     # which shape is which
