@@ -31,6 +31,7 @@ from revplan.excel.writer import (
     Sheet,
 )
 from revplan.exhibits.exhibit import below
+from revplan.exhibits.figures import better, measures
 
 LAYOUT, LAYOUT_LABEL = 1, "Layout"
 """Version of the list of inputs that `revplan import` reads."""
@@ -155,10 +156,17 @@ def write_exhibit(writer: BookWriter, number: int, exhibit: dict[str, Any]) -> N
     for col, column in enumerate(columns):
         sheet.text(sheet.top, col, column["label"], "number head" if column["kind"] in NUMBERS else "head")
     last = sheet.top + len(rows)
+    ways = {
+        (each["row"], each["column"]): better(measures()[each["measure"]], each["of"]) for each in exhibit["figures"]
+    }
     for place, row in enumerate(rows, sheet.top + 1):
         look = "total" if place > last - exhibit["totals"] else ""
         for col, (column, value) in enumerate(zip(columns, row, strict=True)):
-            write_value(sheet, (place, col), value, column["kind"], look)
+            way = ways.get((place - sheet.top - 1, column["name"]), 0)
+            if way and isinstance(value, int | float):
+                sheet.variance((place, col), float(value), NUMBERS[column["kind"]], way, look)
+            else:
+                write_value(sheet, (place, col), value, column["kind"], look)
     for place, note in enumerate(below(exhibit), last + 2):
         sheet.text(place, 0, note, "grey")
     sheet.widths(*(_width(exhibit, col) for col in range(len(columns))), 12)

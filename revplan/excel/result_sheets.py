@@ -22,7 +22,7 @@ from revplan.excel.flow_sheets import (
     required_top,
 )
 from revplan.excel.grid import ARR, BUDGET, COMMIT, FORWARD, INPUTS, QUARTERS, REQUIRED, TARGETS, Grid
-from revplan.excel.writer import CENTS, COUNT, MONEY, RECORDS, WHOLE, BookWriter, Rule, Sheet
+from revplan.excel.writer import BY_SIGN, CENTS, COUNT, MONEY, RECORDS, WHOLE, BookWriter, Rule, Sheet
 from revplan.funnel.commit import QUARTERS as QUARTER_COUNT
 from revplan.funnel.funnel import HORIZON, YEAR
 from revplan.funnel.tables import past_entries, program_cac, spend_of_year, wins_of_year
@@ -31,6 +31,9 @@ from revplan.funnel.year import SETTLED, by_quarter, quarter_results, recovered_
 BLOCK = HORIZON + 1
 COMMITTED_COL, OPEN_COL, WON_COL, COUNTED_COL = 3, 3 + BLOCK, 3 + 2 * BLOCK, 3 + 3 * BLOCK
 GAP_COL = COUNTED_COL + 5
+MISSING_MONEY = MONEY.replace(BY_SIGN, "")
+"""Money of which more is worse: what a goal lacks."""
+SEEN = 0.5  # of the currency: what is less shows as nothing
 ARR_RULE = Rule("ARR that comes without new entries: 0 or more.", 0, 1e15)
 WINS_RULE = Rule("Wins that come without new entries: 0 or more.", 0, 1e12)
 
@@ -55,9 +58,11 @@ def write_arr(writer: BookWriter) -> None:
             target = across(row, ARR_COL + first, ARR_COL + first + 2, TARGETS)
             blocks = [across(row, col + first, col + first + 2) for col in (COMMITTED_COL, OPEN_COL, WON_COL)]
             parts = "".join(f"-SUM({block})" for block in blocks)
-            sheet.formula(row, GAP_COL + quarter, f"SUM({target}){parts}", float(gap), MONEY)
+            sheet.formula(row, GAP_COL + quarter, f"SUM({target}){parts}", float(gap), MISSING_MONEY)
     for col, values in ((COMMITTED_COL, year.commit_arr), (OPEN_COL, year.open_arr), (WON_COL, year.won_arr)):
         column_sums(sheet, TARGET_TOP, len(grid.cells), col, values[:, :HORIZON].sum(axis=0), MONEY)
+    last = TARGET_TOP + len(grid.cells) - 1
+    sheet.worse((TARGET_TOP, GAP_COL), (last, GAP_COL + QUARTER_COUNT - 1), ">", SEEN)
     sheet.widths(16, 16, 5, 11)
     sheet.freeze(TARGET_TOP, 2)
 
@@ -153,6 +158,8 @@ def write_quarters(writer: BookWriter) -> None:
     named = {"shortfall_of_quarters": SHORTFALL, "surplus_of_quarters": SURPLUS, "committed_arr": COMMITTED}
     for name, col in named.items():
         sheet.result(name, top + QUARTER_COUNT, col, sums[col - 1])
+    for col in (SHORTFALL, SO_FAR, BELOW, GAP):
+        sheet.worse((top, col), (top + QUARTER_COUNT - 1, col), ">", SEEN)
     sheet.widths(14, 14)
     sheet.freeze(top, 1)
 
@@ -181,7 +188,7 @@ def _quarter_parts(sheet: Sheet, row: int, quarter: int) -> None:
     sheet.formula(row, BELOW, below, result.below_share, MONEY)
     gap = result.goal - result.committed - result.open_pipeline - result.won
     formula = "-".join(cell(row, col) for col in (GOAL, COMMITTED, OPEN, WON))
-    sheet.formula(row, GAP, formula, gap, MONEY, "grey")
+    sheet.formula(row, GAP, formula, gap, MISSING_MONEY, "grey")
 
 
 def _recovered(top: int, quarter: int) -> str:

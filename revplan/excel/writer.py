@@ -29,6 +29,8 @@ FEW_ROWS = 40  # of a sheet that nobody reads on paper, rows that are printed al
 PLAN, RECORDS, ENTRIES, PEOPLE = "plan", "records", "commit", "people"
 """Whose an input is: the planner's, the records', or the optimisation's; the planner's of people, which no commit hangs on."""
 
+BY_SIGN = "[Red]"
+"""In a number format: red below 0, whether that is good or bad."""
 MONEY, COUNT, WHOLE, SHARE, RATE, RATIO = (
     "#,##0;[Red]-#,##0;0",
     '#,##0.0;[Red]-#,##0.0;"·"',
@@ -111,6 +113,11 @@ class BookWriter:
         """The look of an input that has been changed."""
         return self.book.add_format(LOOKS["changed"])
 
+    @cached_property
+    def bad(self) -> Any:
+        """The look of a number to the bad."""
+        return self.book.add_format(LOOKS["worse"])
+
     def format(self, number: str, look: str) -> Any:
         """The cell format of a number format and a look, made once."""
         if (number, look) not in self.formats:
@@ -176,6 +183,16 @@ class Sheet:
             self.paper.write_blank(row, col, None, shape)
         else:
             self.paper.write_number(row, col, float(value), shape)
+
+    def variance(self, at: tuple[int, int], value: float, kind: str, way: int, look: str = "") -> None:
+        """A number of which more is better (`way` +1) or less is (-1): coloured where it is to the bad, whatever its sign."""
+        self.number(*at, value, kind.replace(BY_SIGN, ""), look)
+        self.worse(at, at, "<" if way > 0 else ">")
+
+    def worse(self, first: tuple[int, int], last: tuple[int, int], side: str, limit: float = 0.0) -> None:
+        """Colours the cells that lie to the bad `side` of a limit, and others after a change."""
+        color = {"type": "cell", "criteria": side, "value": limit, "format": self.writer.bad}
+        self.paper.conditional_format(*first, *last, color)
 
     def month(self, row: int, col: int, month: pd.Period, look: str = "number head") -> None:
         """A month, as the first of its days; in words before Excel's calendar begins."""

@@ -65,6 +65,12 @@ class Measure:
     """Where its inputs come from."""
 
 
+def better(measure: Measure, of: Mapping[str, str]) -> int:
+    """+1 where more of it is better, -1 where less is, 0 where neither."""
+    way, _, others = measure.good.partition(" except ")
+    return 0 if not way else 1 if (way == "up") != (of.get("term") in others.split()) else -1
+
+
 @dataclass(frozen=True, kw_only=True)
 class Figure:
     """One number of a report."""
@@ -97,11 +103,7 @@ class Figure:
     @property
     def is_worse(self) -> bool:
         """Whether it is a variance to the bad, whatever its sign: fewer wins, more churn."""
-        way, _, others = self.measure.good.partition(" except ")
-        if not way or not self.value:
-            return False
-        reversed_ = dict(self.of).get("term") in others.split()
-        return (self.value < 0) == ((way == "up") != reversed_)
+        return (self.value or 0.0) * better(self.measure, dict(self.of)) < 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,8 +16,10 @@ from openpyxl import load_workbook
 from revplan.excel import book as live_book
 from revplan.excel.book import live_workbook
 from revplan.excel.check_sheets import DATES, NUMBERS
-from revplan.excel.grid import INPUTS, READ_ME, SHEETS
+from revplan.excel.grid import ARR, INPUTS, QUARTERS, READ_ME, SHEETS
+from revplan.excel.writer import MONEY
 from revplan.exhibits.exhibit import raw, table, text
+from revplan.exhibits.figures import FigureCells
 from revplan.funnel.year import Snapshot, plan_year
 from revplan.ground.formats import KINDS
 from revplan.ground.tables import NUMERIC
@@ -87,6 +89,35 @@ def test_exhibits_stand_as_what_they_are(content: bytes) -> None:
         "mmm yyyy",
     ]
     assert sheet["A5"].font.bold
+
+
+def test_a_number_to_the_bad_is_coloured_by_a_rule_whatever_its_sign(plan_book: Workbook) -> None:
+    frame = pd.DataFrame({"term": ["new_arr", "churn"], "plan": [5e3, 1e3], "variance": [-2e3, -300.0]})
+    columns = {"plan": {"measure": "arr_term", "basis": "planned"}, "variance": {"measure": "arr_term_gap"}}
+    rows = [{"period": "2027-Q1", "term": each} for each in frame["term"]]
+    made = table(frame, {"term": "text", "plan": "money", "variance": "money"}, "What came")
+    made = made.with_cells(FigureCells(rows=rows, columns=columns, currency="USD"))
+    book = load_workbook(BytesIO(live_workbook(plan_book, [raw(made)], {})))
+    sheet = book[next(name for name in book.sheetnames if name not in SHEETS)]
+
+    def rules(page: Any) -> dict[str, tuple[str, float]]:
+        found = [(str(each.sqref), rule) for each in page.conditional_formatting for rule in each.rules]
+        return {
+            place: (rule.operator, float(rule.formula[0]))
+            for place, rule in found
+            if rule.dxf.font.color is not None and rule.dxf.font.color.rgb == "FFA83C10"
+        }
+
+    assert rules(sheet) == {"C4": ("lessThan", 0.0), "C5": ("greaterThan", 0.0)}
+    assert [sheet[place].number_format for place in ("B4", "C4", "C5")] == [MONEY, "#,##0;-#,##0;0", "#,##0;-#,##0;0"]
+    quarters = rules(book[QUARTERS])
+    heads = {each.value: each.column_letter for row in book[QUARTERS].iter_rows(max_row=8) for each in row}
+    for head in ("Shortfall", "Missed so far", "Cells below their share", "Gap"):
+        assert [rule for place, rule in quarters.items() if place.startswith(heads[head])] == [("greaterThan", 0.5)]
+    assert len(quarters) == 4
+    gaps = [each for row in book[ARR].iter_rows() for each in row if "[Red]" not in each.number_format]
+    assert {place.partition(":")[0] for place in rules(book[ARR])} <= {each.coordinate for each in gaps}
+    assert len(rules(book[ARR])) == 1
 
 
 def test_hostile_text_is_text(content: bytes) -> None:
