@@ -128,6 +128,8 @@ def unworked(book: ServiceBook) -> Exhibit:
 def rejections(book: ServiceBook) -> Exhibit:
     """Why sales gave records back."""
     rows = book.reasons
+    if rows.empty:
+        return text("Of what was handed over this quarter nothing is on record as rejected.")
     first = rows.iloc[0]
     message = f"Sales rejected {counted(rows['records'].sum(), 'record')}, most for the reason {first['reason']}: {show(first['share'], 'share')}."
     return table_of("rejection_reasons", rows, message)
@@ -163,6 +165,8 @@ def response(book: ServiceBook) -> Exhibit:
 def conversion(book: ServiceBook) -> Exhibit:
     """How every step converts against the quarter before: what rates changed of it, and what the mix."""
     rows = book.steps
+    if rows.empty:
+        return text("Of no step enough is known in this quarter and the one before to compare its conversion.")
     moved = rows[rows["moved"]]
     told = (moved if len(moved) else rows).iloc[-1]
     luck = (
@@ -214,6 +218,8 @@ def flow(book: ServiceBook) -> Exhibit:
 def lost(book: ServiceBook) -> Exhibit:
     """Why records of the last year were lost, by stage and segment."""
     rows = _titled(book.losses, book)
+    if rows.empty:
+        return text("No reason of a loss in the last year is on record.")
     whole = rows[rows["segment"] == "all"]
     last = whole[whole["stage"] == whole["stage"].iloc[int(whole["of"].to_numpy().argmax())]].iloc[0]
     message = (

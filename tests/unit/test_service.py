@@ -16,6 +16,7 @@ from revplan.crm.planfile import read_plan
 from revplan.crm.records import read_export
 from revplan.exhibits import service as exhibits
 from revplan.exhibits.exhibit import terminal
+from revplan.exhibits.named import exhibits_of
 from revplan.ground.errors import DataError, PlanError
 from revplan.ground.workdays import Workdays
 from revplan.ground.worktime import WorkingHours, in_utc
@@ -656,6 +657,16 @@ def test_records_without_the_stage_say_so(tmp_path: Path) -> None:
     shown = exhibits.tables(found)
     assert [each.kind for each in shown if "share_low" in each.kinds] == []
     assert shown[0].kind == "text"
+
+
+@pytest.mark.parametrize(
+    ("as_of", "crm", "names"),
+    [(AS_OF, CRM.replace("mql: leads.mql, ", ""), {"rejections", "lost"}), ("2027-01-04", CRM, {"conversion", "lost"})],
+)
+def test_an_exhibit_of_which_nothing_is_recorded_says_so(tmp_path: Path, as_of: str, crm: str, names: set[str]) -> None:
+    found = opened(tmp_path, as_of, plan=PLAN + LEVELS + "  stage: mql\n", crm=crm)
+    made = {name: show(found) for name, show in exhibits_of(found).items()}
+    assert {made[name].kind for name in names} == {"text"}
 
 
 def test_the_day_is_counted_to_its_end(tmp_path: Path) -> None:
