@@ -601,6 +601,9 @@ def _spelled(found: PipelineMovement) -> Iterator[str]:
     negative = after[(after["state"] == "open") & (after["amount"] < 0)]
     if len(negative):
         yield f"{counted(len(negative), 'open deal has', 'open deals have')} an amount below nothing, which counts as it is ({_named(negative)})."
+    credits = found.deals[found.deals["won"] < 0]
+    if len(credits):
+        yield f"{counted(len(credits), 'deal was', 'deals were')} won with an amount below nothing, by which what is won is less ({_named(credits)})."
 
 
 def _relabelled(found: PipelineMovement) -> Iterator[str]:

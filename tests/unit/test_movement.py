@@ -206,6 +206,11 @@ def test_amounts_below_nothing_are_told(tmp_path: Path) -> None:
     found = moved(new, old)
     assert terms(found, "all") == pytest.approx([-100.10, 0, 50.10, 0, 0, 0, 0, 0, -50])
     assert "1 open deal has an amount below nothing, which counts as it is (a)." in found.notes
+    closed = "a,2026-11-01,2027-02-01,,-50,2027-03-25,smb,ann\nb,2026-11-01,,2027-02-01,-50,2027-03-25,smb,ann\n"
+    won = moved(written(tmp_path / "won", WIDE_CRM, deals=head + closed), old)
+    assert [note for note in won.notes if "below nothing" in note] == [
+        "1 deal was won with an amount below nothing, by which what is won is less (a)."
+    ]
 
 
 def test_a_deal_counts_where_it_ended(exports: tuple[Path, Path]) -> None:
