@@ -25,6 +25,7 @@ from revplan.tracking import quality as tested
 from revplan.tracking import service, why
 from revplan.tracking.pacebook import CELL, MONTH, PaceBook
 from revplan.tracking.periods import DayRun
+from revplan.tracking.service import NOTHING, end_of
 
 LOOKED_BACK = 90  # days whose hand-overs count where no quarter of the plan runs
 
@@ -70,7 +71,7 @@ class ServiceBook:
         ended, export, as_of = self.pace.ended_on, self.export, self.pace.as_of
         if ended is None or export is None:
             return as_of
-        moments = [export.details.columns.get(name, service.NOTHING) for name in ("assigned", "rejected")]
+        moments = [export.details.columns.get(name, NOTHING) for name in ("assigned", "rejected")]
         moments += [export.touches.at] if export.touches is not None else []
         days = np.concatenate(moments).astype("datetime64[D]")
         days = days[days <= np.datetime64(as_of)]  # which a missing one is not
@@ -81,7 +82,7 @@ class ServiceBook:
     def now(self) -> np.datetime64:
         """The end of the last day known, in UTC."""
         zone = "UTC" if self.export is None else service.record_zone(self.export, self.plan)
-        moment: np.datetime64 = in_utc(np.array([service.end_of(self.last)]), zone)[0]
+        moment: np.datetime64 = in_utc(np.array([end_of(self.last)]), zone)[0]
         return moment
 
     @cached_property
@@ -308,7 +309,7 @@ class ServiceBook:
             yield "The CRM file does not say what sales rejected (`rejected`): what was lost before it was accepted counts as rejected."
         if levels == type(levels)():
             yield "The plan names no service levels (`service_levels`): what sales and marketing do is measured, and held against nothing."
-        yield from (*self._assignment_notes(), *_strange_touches(export))
+        yield from (*self._assignment_notes(), *_strange_touches(export, self.pace.as_of))
         yield from filter(None, [service.timeless(export), self._offset_note(export)])
 
     def _assignment_notes(self) -> Iterator[str]:
@@ -365,9 +366,14 @@ class ServiceBook:
         )
 
 
-def _strange_touches(export: Export) -> Iterator[str]:
-    """That some touches are of no record."""
+def _strange_touches(export: Export, as_of: date) -> Iterator[str]:
+    """That some touches are of no record, or of days to come."""
     for line in export.details.found.lines:
         if (line.part, line.what) == (TOUCHES, "set aside: no record of that id"):
             example = line.example.split(", ", 1)[0].rpartition(" ")[0]
             yield f"{counted(line.count, 'touch is', 'touches are')} of no record, and not counted: {example}, say."
+    day = max(export.today, as_of)
+    later = NOTHING if export.touches is None else export.touches.at[export.touches.at >= end_of(day)]
+    if len(later):
+        last = show(later.max().astype("datetime64[D]").item(), "date")
+        yield f"{counted(len(later), 'touch lies', 'touches lie')} after {show(day, 'date')}, the last on {last}, and {'is' if len(later) == 1 else 'are'} not counted."

@@ -669,6 +669,17 @@ def test_an_exhibit_of_which_nothing_is_recorded_says_so(tmp_path: Path, as_of: 
     assert {made[name].kind for name in names} == {"text"}
 
 
+def test_touches_of_days_to_come_are_told_and_not_counted(tmp_path: Path, book: ServiceBook) -> None:
+    assert "1 touch lies after 11 Mar 2027, the last on 12 Mar 2027, and is not counted." in book.notes
+    later = opened(tmp_path, touches=TOUCHES + "c,2039-03-12 09:00,bob,call\n")
+    assert "2 touches lie after 11 Mar 2027, the last on 12 Mar 2039, and are not counted." in later.notes
+    assert states(later, "first touch") == states(book, "first touch")
+    back = ServiceBook(
+        open_pace(tmp_path / "plan.yaml", "2026-11-03")
+    )  # a look back: what came later is no day to come
+    assert not any("2027" in note and "touch" in note and "lies after 3 Nov" in note for note in back.notes)
+
+
 def test_the_day_is_counted_to_its_end(tmp_path: Path) -> None:
     found = opened(tmp_path, as_of="2027-03-12")
     assert found.pace.as_of == date(2027, 3, 12)
