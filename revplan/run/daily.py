@@ -24,7 +24,7 @@ from revplan.crm.planfile import real_path
 from revplan.exhibits import pace
 from revplan.exhibits.exhibit import Exhibit
 from revplan.exhibits.provenance import provenance
-from revplan.ground.errors import DataError, PlanError, ReportError, shown
+from revplan.ground.errors import DataError, PlanError, ReportError, RevplanError, shown
 from revplan.ground.escaping import clean
 from revplan.ground.files import content_of, megabytes
 from revplan.ground.language import ENGLISH, unknown_language
@@ -100,8 +100,14 @@ def write_day(
         files[HISTORY] = with_day(past, book, alert).to_csv(index=False, lineterminator="\n").encode("utf-8")
         day = str(book.as_of)
         kept = {f"{day}{ending}": files[f"{NAME}{ending}"] for ending in (".html", ".csv", ".json")}
+        new = [path for name in kept if not (path := out / "history" / name).exists()]
         made += written_together(out / "history", day, kept)
-        made += replaced_together(out, NAME, files)
+        try:
+            made += replaced_together(out, NAME, files)
+        except RevplanError:
+            for path in new:  # a day of which nothing else was written has no copy
+                path.unlink(missing_ok=True)
+            raise
     return WrittenFiles(made, alert)
 
 

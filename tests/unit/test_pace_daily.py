@@ -377,6 +377,14 @@ def test_where_the_triangle_cannot_be_written_nothing_is(tmp_path: Path) -> None
     assert [each.name for each in (tmp_path / "out").rglob("*") if each.is_file()] == []
 
 
+def test_a_day_whose_files_cannot_be_written_leaves_no_copy(tmp_path: Path) -> None:
+    path, out = company(tmp_path), tmp_path / "out"
+    (out / "pace.png").mkdir(parents=True)
+    with pytest.raises(RevplanError, match="is a folder where a file belongs"):
+        write_day(open_pace(path), out, {})
+    assert [each.name for each in out.rglob("*") if each.is_file()] == []
+
+
 def test_a_clock_set_back_is_told_and_changes_nothing(two_days: Path) -> None:
     before = triangle_path(two_days / "plan.yaml").read_bytes()
     assert main(["pace", str(two_days / "plan.yaml"), "--as-of", "2026-06-16", "--out", str(two_days / "out")]) in (
