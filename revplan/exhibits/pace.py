@@ -211,13 +211,15 @@ def stages(book: PaceBook) -> Exhibit:
         return text(book.state).as_appendix()
     frame = rows[["stage", *SHOWN]].assign(stage=rows["stage"].map(titles))
     behind = rows[rows["days_behind"] > ON_THE_LINE]
-    said = (
-        f"{len(behind)} of {len(rows)} stages are behind their line" if len(behind) else "No stage is behind its line"
-    )
-    worst = "" if behind.empty else f", {titles[behind.loc[behind['days_behind'].idxmax(), 'stage']]} furthest"
-    return _table(
-        book, frame, f"{said} in {book.label(book.month.name)}{worst}.", _both_ways(rows, rows["stage"].map(titles))
-    )
+    month, of_all = book.label(book.month.name), f"{len(behind)} of {counted(len(rows), 'stage')}"
+    if behind.empty:
+        said = f"No stage is behind its line in {month}."
+    elif len(behind) == 1:
+        said = f"{of_all} is behind its line in {month}: {titles[behind['stage'].iloc[0]]}."
+    else:
+        furthest = titles[behind.loc[behind["days_behind"].idxmax(), "stage"]]
+        said = f"{of_all} are behind their line in {month}, {furthest} furthest."
+    return _table(book, frame, said, _both_ways(rows, rows["stage"].map(titles)))
 
 
 def periods(book: PaceBook) -> Exhibit:
@@ -265,9 +267,13 @@ def _parts(book: PaceBook, kinds: tuple[str, ...], what: str) -> Exhibit:
         said = f"No {what} is behind its line."
     else:
         worst = behind["gap_value"].idxmin()
-        worth = compact(abs(behind.loc[worst, "gap_value"]), book.plan.currency)
         are = "is behind its" if len(behind) == 1 else "are behind their"
-        said = f"{len(behind)} of {counted(len(rows), what)} {are} line; what {rows.loc[worst, 'of']} {names[worst]} lacks is worth most: {worth} of new ARR."
+        said = f"{len(behind)} of {counted(len(rows), what)} {are} line; "
+        if behind.loc[worst, "gap_value"] < 0:
+            worth = compact(abs(behind.loc[worst, "gap_value"]), book.plan.currency)
+            said += f"what {rows.loc[worst, 'of']} {names[worst]} lacks is worth most: {worth} of new ARR."
+        else:
+            said += "in money none is behind."
     return _table(book, frame, said, _both_ways(rows, frame["of"]), {"of": (what.capitalize(), "text")})
 
 

@@ -636,6 +636,32 @@ def test_the_landing_of_month_quarter_and_year(book: PaceBook) -> None:
     assert found["chance_of_goal"].between(0, 1).all()
 
 
+@pytest.mark.parametrize(
+    ("days_behind", "said"),
+    [
+        ([-1.0, 0.0, 0.0], "No stage is behind its line in Jun 2026."),
+        ([-1.0, 2.0, 0.0], "1 of 3 stages is behind its line in Jun 2026: SQL."),
+        ([1.0, 2.0, 0.0], "2 of 3 stages are behind their line in Jun 2026, SQL furthest."),
+    ],
+)
+def test_stages_behind_are_counted_in_words_that_fit(book: PaceBook, days_behind: list[float], said: str) -> None:
+    other = PaceBook(book.board, book.history)
+    lines = book.lines.copy()
+    chosen = (lines["of"] == "whole") & (lines["period_kind"] == "month")
+    lines.loc[chosen, "days_behind"] = days_behind
+    object.__setattr__(other, "lines", lines)
+    assert exhibits.stages(other).message == said
+
+
+def test_what_lacks_nothing_in_money_is_not_said_to_lack_it(book: PaceBook) -> None:
+    for worth, said in ((250.0, "in money none is behind."), (-250.0, "is worth most: $250 of new ARR.")):
+        other = PaceBook(book.board, book.history)
+        object.__setattr__(other, "lines", book.lines.assign(days_behind=1.0, gap=-1.0, gap_value=worth))
+        parts = exhibits.parts(other)
+        assert parts.message.endswith(said)
+        assert len([note for note in parts.notes if "behind in entries and ahead in money" in note]) == (worth > 0)
+
+
 def test_a_landing_adds_up_as_it_is_shown_and_no_chance_is_certain(tmp_path: Path) -> None:
     book = open_pace(company(tmp_path))
     shown = exhibits.landing(book).table
