@@ -17,9 +17,11 @@ from revplan.ground.clock import Ahead, Clock, days_left
 from revplan.ground.lag import Lag
 from revplan.plan.model import Plan
 from revplan.plan.parts import Scenario
-from revplan.rates.closings import clock_of, closing, closing_notes
+from revplan.rates.closings import _by_age_and_date, clock_of, closing, closing_notes
 from revplan.rates.estimates import estimate_transitions, step_levels
 from revplan.rates.forecast import forecast_wins
+from revplan.rates.hazards import BANDS
+from revplan.rates.parts import StageEntries
 from revplan.simulation.scenarios import scenario_year
 from revplan.tracking.attainment import rest_of_year
 
@@ -307,3 +309,24 @@ def test_deals_may_bunch_and_slow_down() -> None:
 def test_a_step_that_slows_down_has_a_level_and_runs_as_often_as_its_rate_says() -> None:
     levels = step_levels(lived(slowing(0.6), 21))
     assert levels["sqo", "won"].coming == pytest.approx(1.0, abs=0.1)
+
+
+def test_days_open_are_counted_by_age_and_date_as_by_hand() -> None:
+    rng = np.random.default_rng(4)
+    age = rng.integers(0, 400, 200)
+    delay = np.where(rng.random(200) < 0.4, (rng.random(200) * (age + 1)).astype(int), -1)
+    lost = np.where((delay < 0) & (rng.random(200) < 0.5), (rng.random(200) * (age + 1)).astype(int), -1)
+    count = rng.integers(1, 4, 200)
+    entered = StageEntries(np.zeros(200, dtype=int), age, delay, lost, np.full(200, np.nan), count)
+    converted, days = _by_age_and_date(entered, 300)
+    by_hand = np.zeros((2, *days.shape))
+    for number in range(200):
+        left = delay[number] if delay[number] >= 0 else lost[number] - 1 if lost[number] >= 0 else age[number]
+        for old in range(left + 1):
+            ago = age[number] - old
+            if ago <= 300:
+                where = ago // 30, np.searchsorted(BANDS, old, side="right") - 1
+                by_hand[0][where] += count[number]
+                by_hand[1][where] += count[number] * (old == delay[number])
+    assert days == pytest.approx(by_hand[0])
+    assert converted == pytest.approx(by_hand[1])
