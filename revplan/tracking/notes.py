@@ -132,7 +132,7 @@ def levels_of(now: PlannedYear) -> Iterator[str]:
             if tell_the_market(now.levels, now.plan, now.snapshot)
             else ""
         )
-        yield f"The band holds how far conversions strayed from their rates in the last {months}{instead}."
+        yield f"The band holds how far conversions strayed from their rates in the last {months}{instead}; a larger jump than they show is not in it."
         for step in steps:
             if step not in recorded:
                 yield f"How far {_step(titles, step)} strays is not in it."

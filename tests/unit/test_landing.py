@@ -207,9 +207,12 @@ def test_no_rate_goes_above_what_halves_those_who_do_not_go_on() -> None:
 
 def test_what_is_said_of_levels_holds_and_is_said_only_where_it_does() -> None:
     assert list(levels_of(from_march({}))) == []
-    held = "The band holds how far conversions strayed from their rates in the last 24 months."
+    told, jump = (
+        "The band holds how far conversions strayed from their rates in the last 24 months",
+        "; a larger jump than they show is not in it.",
+    )
+    held, instead = f"{told}{jump}", f"{told}, in place of the market that the plan supposes{jump}"
     first = {FIRST: straying(0.99, 0.0)}
-    instead = f"{held[:-1]}, in place of the market that the plan supposes."
     assert list(levels_of(from_march({LAST: straying(1.01, 0.1), **first}))) == [instead]
     assert list(levels_of(from_march(first))) == [held, "How far Sql to Won strays is not in it."]
     moved, _ = levels_of(from_march({LAST: straying(1.26, 0.1), **first}))
@@ -365,3 +368,14 @@ def test_without_a_log_of_dates_nothing_is_said_of_them(tmp_path: Path) -> None:
     bare = read_export(tmp_path / "crm.yaml")
     assert close_dates(export, export.on(date(2025, 10, 31)), "began") is not None
     assert close_dates(bare, bare.on(date(2025, 10, 31)), "began") is None
+
+
+def test_a_jump_that_no_month_shows_is_in_no_band_and_one_that_they_show_is() -> None:
+    """What is said of the band: months that all ran alike hold no jump by a third, months that jumped hold the next one."""
+    rng, held = np.random.default_rng(12), {}
+    past = {"alike": np.ones(24), "jumped": np.repeat([1.0, 1.5, 0.75, 1.1], 6)}
+    for name, level in past.items():
+        found = [level_of(*months(rng, level, 100.0), 24) for _ in range(100)]
+        held[name] = np.mean([abs(each.level[8] * (1 / 3)) < 1.2816 * np.sqrt(each.variance[8]) for each in found])
+    assert held["alike"] < 0.1
+    assert held["jumped"] > 0.8
