@@ -250,11 +250,12 @@ def recommended(book: BoardBook, asked: ToSign, counted: str) -> Sentence:
     """
     period, plan = str(book.plan.first_month.year), asked.simulation.year.plan
     parts: dict[str, Figure | str] = {"counted": counted, "year": book.plan.period_label(period)}
-    people = "" if plan.capacity else ", if there are people to work them, of whom the plan says nothing"
+    nobody = not plan.capacity
     if asked.over:
         return say("Recommended: the lower goal, for the plan's own ceilings rule the extra {counted} out.", **parts)
     if plan.commit.at_any_cost:
-        return say(f"Recommended: the extra {{counted}}, for the plan wants its goal at any cost{people}.", **parts)
+        who = "; who works them it does not say" if nobody else ""
+        return say(f"Recommended: the extra {{counted}}, for the plan wants its goal at any cost{who}.", **parts)
     gain, spend, ever = asked.more_arr or 0.0, asked.more_spend or 0.0, asked.more_arr_ever
     parts["gain"] = money(book, "more_arr", gain, period)
     if asked.more_spend is not None:
@@ -263,14 +264,14 @@ def recommended(book: BoardBook, asked: ToSign, counted: str) -> Sentence:
         least = " at least" if asked.unpriced else ""
         later = ""
         if ever is not None and ever > spend:
-            later = "; the {ever} that they bring in the end is a case for a later year's plan"
+            later = "; the {ever} of the end is a case for a later plan"
             parts["ever"] = money(book, "more_arr_ever", ever, period)
-        lower = "Recommended: the lower goal, for the extra {counted} are expected to bring {gain} of new ARR in {year} and cost {spend}"
+        lower = "Recommended: the lower goal, for the extra {counted} are expected to bring {gain} of new ARR in {year} for {spend}"
         return say(f"{lower}{least}{later}.", **parts)
     if asked.unpriced:
         missing = "Neither is recommended: what the extra {counted} cost is not known, for the plan gives no cost per entry of {sources}."
         return say(missing, counted=counted, sources=listed(fitting_names(map(shown, asked.unpriced), NAME)))
-    buy = (
-        "Recommended: the extra {counted}, for they are expected to bring {gain} of new ARR in {year} and cost {spend}"
+    buy = "Recommended: the extra {counted}, expected to bring {gain} of new ARR in {year} for {spend}"
+    return say(
+        f"{buy}; {'who works them, and the margin,' if nobody else 'the margin'} the plan does not say.", **parts
     )
-    return say(f"{buy}{people}; margin and the cost of selling are not in the plan.", **parts)
