@@ -254,7 +254,7 @@ def recommended(book: BoardBook, asked: ToSign, counted: str) -> Sentence:
     if asked.over:
         return say("Recommended: the lower goal, for the plan's own ceilings rule the extra {counted} out.", **parts)
     if plan.commit.at_any_cost:
-        who = "; who works them it does not say" if nobody else ""
+        who = "; who does the work it does not say" if nobody else ""
         return say(f"Recommended: the extra {{counted}}, for the plan wants its goal at any cost{who}.", **parts)
     gain, spend, ever = asked.more_arr or 0.0, asked.more_spend or 0.0, asked.more_arr_ever
     parts["gain"] = money(book, "more_arr", gain, period)
@@ -266,12 +266,12 @@ def recommended(book: BoardBook, asked: ToSign, counted: str) -> Sentence:
         if ever is not None and ever > spend:
             later = "; the {ever} of the end is a case for a later plan"
             parts["ever"] = money(book, "more_arr_ever", ever, period)
-        lower = "Recommended: the lower goal, for the extra {counted} are expected to bring {gain} of new ARR in {year} for {spend}"
+        lower = "Recommended: the lower goal, for the extra {counted} would on average bring {gain} of new ARR in {year} for {spend}"
         return say(f"{lower}{least}{later}.", **parts)
     if asked.unpriced:
-        missing = "Neither is recommended: what the extra {counted} cost is not known, for the plan gives no cost per entry of {sources}."
+        missing = "Neither is recommended: what the extra {counted} would cost is not known, for the plan gives no cost per entry of {sources}."
         return say(missing, counted=counted, sources=listed(fitting_names(map(shown, asked.unpriced), NAME)))
     buy = "Recommended: the extra {counted}, expected to bring {gain} of new ARR in {year} for {spend}"
     return say(
-        f"{buy}; {'who works them, and the margin,' if nobody else 'the margin'} the plan does not say.", **parts
+        f"{buy}; {'who does the work, and the margin,' if nobody else 'the margin'} the plan does not say.", **parts
     )

@@ -159,20 +159,22 @@ def test_of_the_two_ways_that_is_recommended_for_which_ceilings_and_costs_speak(
     assert recommended(q3) == "Recommended: the lower goal, for the plan's own ceilings rule the extra SQLs out."
     assert lines(q3)[DECIDE].endswith(recommended(q3))
     bought = f"Recommended: the extra SQLs, {brings} {compact(cheap, 'USD')}"
-    assert recommended(q3, **split(cheap)) == f"{bought}; who works them, and the margin, the plan does not say."
+    assert recommended(q3, **split(cheap)) == f"{bought}; who does the work, and the margin, the plan does not say."
     assert recommended(q3, people=True, **split(cheap)) == f"{bought}; the margin the plan does not say."
-    lower = f"Recommended: the lower goal, for the extra SQLs are {brings}"
+    lower = f"Recommended: the lower goal, for the extra SQLs would on average {brings.removeprefix('expected to ')}"
     later = f"; the {compact(ever, 'USD')} of the end is a case for a later plan"
     assert recommended(q3, **split(dear)) == f"{lower} {compact(dear, 'USD')}{later}."
     assert recommended(q3, **split(vain)) == f"{lower} {compact(vain, 'USD')}."
     assert recommended(q3, **split(vain, "partner")) == f"{lower} {compact(vain, 'USD')} at least."
-    unknown = "Neither is recommended: what the extra SQLs cost is not known, for the plan gives no cost per entry of"
+    unknown = (
+        "Neither is recommended: what the extra SQLs would cost is not known, for the plan gives no cost per entry of"
+    )
     assert recommended(q3, **split(cheap, "partner")) == f"{unknown} partner."
     assert recommended(q3, **dict.fromkeys(extra)) == f"{unknown} inbound, events, outbound and partner."
     wanted = recommended(q3, commit={"at_any_cost": True}, **split(vain))
     assert (
         wanted
-        == "Recommended: the extra SQLs, for the plan wants its goal at any cost; who works them it does not say."
+        == "Recommended: the extra SQLs, for the plan wants its goal at any cost; who does the work it does not say."
     )
 
 
