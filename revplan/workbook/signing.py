@@ -379,7 +379,7 @@ def commit_choices_table(year: PlannedYear) -> pd.DataFrame:
     """
     plan = year.plan
     mean = float(year.wins @ year.acv / year.wins.sum()) if year.wins.sum() > 0 else float(year.acv.mean())
-    mean_acv = round(mean, 2)  # to the cent: a mean of many is off in its last bits, and bounds are round numbers
+    mean_acv = float(f"{mean:.9g}")  # a mean of many is off in its last bits, and bounds are round numbers
     suggested = _suggested(plan, mean_acv)
     rows = (
         (stage, stage == suggested, stage == plan.commit_stage, _reason(plan, stage, suggested, mean_acv))

@@ -50,6 +50,7 @@ def test_rates_of_a_day_are_estimated_once_and_anew_where_a_record_or_the_day_di
         small_plan.write_text(plan, encoding="utf-8")
         return open_workbook(small_plan).plan.path("smb", "web")[-1].rate
 
+    monkeypatch.setattr(state, "_ESTIMATED", {})  # which is emptied when it is full
     monkeypatch.setattr(state, "estimate_transitions", lambda *asked: days.append(asked[1]) or really(*asked))
     assert rate_of(leads, text) == rate_of(leads, text.replace("1_000_000", "2_000_000"))
     assert days == [date(2026, 11, 14)]
