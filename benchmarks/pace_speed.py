@@ -5,8 +5,8 @@ Run: python benchmarks/pace_speed.py [--rows 5000000] [--memory-mb 1500] [--only
 The log is that of `store_counts.py`; the plan is of the year it ends in. The query counts entries by stage, segment,
 source and day, which is what the line of the pace is drawn from: no landing, no service levels, no look at what is
 wrong in the file. Every contender runs in a process of its own; peak memory is that of the whole process.
-4.9 million entries took 16.7 s, 14.0 s of processor time (3.0 s of it the system's) and 1.85 GB in Parquet, 40 s, 32 s and 2.15 GB in
-CSV, on two cores of an x86 server with little other work; under heavy other work processor times were up to two fifths longer.
+4.9 million entries took 11.8 to 12.6 s, 12.5 s of processor time (2 s of it the system's) and 1.69 GB in Parquet, 29 s, 29 s and
+2.04 GB in CSV, on two cores of an x86 server with little other work; under heavy other work processor times were up to two fifths longer.
 """
 
 from __future__ import annotations

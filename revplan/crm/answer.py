@@ -15,6 +15,7 @@ from revplan.crm.counted import Counted
 from revplan.crm.mapping import EVERY
 from revplan.crm.records import History, closed_undated, read_export
 from revplan.crm.today import last_day
+from revplan.ground.calendar import days_of
 from revplan.ground.cohorts import LOADED, LOADED_RECORDS
 from revplan.ground.errors import shown
 from revplan.ground.formats import show
@@ -149,7 +150,7 @@ def read_first(history: History | Counted) -> tuple[str, ...]:
 
 def loads_told(arrived: np.ndarray, sources: pd.Series | pd.Categorical, count: np.ndarray) -> tuple[str, ...]:
     """The same of records of the `sources`, as many as `count` says, that came in at the moments `arrived`."""
-    days = arrived.astype("datetime64[D]").astype(np.int64)
+    days = days_of(arrived).astype(np.int64)
     start = int(days.min())
     lines = []
     for load in bulk_loads(np.bincount(days - start, count).astype(np.int64), start):

@@ -32,6 +32,7 @@ from revplan.crm.writings import (
     numbered_format,
     with_point,
 )
+from revplan.ground.calendar import days_of
 from revplan.ground.errors import Fault, shown
 from revplan.ground.tablefile import NUMBERED
 from revplan.ground.values import visible
@@ -475,7 +476,7 @@ def days(cells: Cells, date_format: str | None = None, zone: str | None = None) 
         local = pd.DatetimeIndex(moments[moved]).tz_localize("UTC").tz_convert(zone).tz_localize(None)
         moments = moments.copy()
         moments[moved] = local.to_numpy().astype("datetime64[us]")
-    endless = filled & np.isin(moments.astype("datetime64[D]"), OPEN_ENDED)
+    endless = filled & np.isin(days_of(moments), OPEN_ENDED)
     values = np.where(endless | ~filled, np.datetime64("NaT", "us"), moments)
     found += cells.counted("days that mean none, taken as missing", rows(endless))
     if zone is None and (moments[moved].astype("datetime64[D]") != moments[moved]).any():

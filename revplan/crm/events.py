@@ -40,6 +40,7 @@ from revplan.crm.mapping import (
     plain,
 )
 from revplan.crm.mapping import column_of as column_in
+from revplan.ground.calendar import days_of
 from revplan.ground.errors import Fault, shown
 from revplan.ground.yamlfile import dotted, flow
 
@@ -615,7 +616,7 @@ def _snapshots(part: str, numbers: np.ndarray, at: np.ndarray, values: np.ndarra
         numbers, at, values = (each[~undated] for each in (numbers, at, values))
     if len(at) < FEW_ROWS:
         return Findings()
-    days = at.astype("datetime64[D]").astype(np.int64)
+    days = days_of(at).astype(np.int64)
     periods = int((np.bincount(days - days.min()) > 0).sum())
     seen = np.zeros(int(numbers.max()) + 1, dtype=bool)
     seen[numbers] = True

@@ -16,6 +16,7 @@ import pandas as pd
 
 from revplan.crm.cells import Findings, counted
 from revplan.crm.events import LOST, NEVER, Events
+from revplan.ground.calendar import days_of
 from revplan.ground.errors import shown
 
 DAY = np.timedelta64(1, "D")
@@ -44,7 +45,7 @@ class Moments:
     @cached_property
     def days(self) -> np.ndarray:
         """The days of the moments of entry."""
-        return self.entered.astype("datetime64[D]")
+        return days_of(self.entered)
 
 
 def up_to(events: Events, as_of: date, stages: Sequence[str]) -> tuple[Events, Findings]:
@@ -189,7 +190,7 @@ def _moved(
     if not rows.any():
         return Findings()
     stage, of_days, of_times = said
-    days, others = moment.astype("datetime64[D]"), other.astype("datetime64[D]")
+    days, others = days_of(moment), days_of(other)
     apart = rows & (days != others)
     row = int(np.argmax(apart))
     example = f"{days[row]} after {others[row]}" if apart.any() else ""

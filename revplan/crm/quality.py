@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from revplan.crm.cells import UNKNOWN, Findings, counted
+from revplan.ground.calendar import days_of
 from revplan.ground.cohorts import Cohort, recorded_window
 from revplan.ground.errors import shown
 from revplan.ground.formats import show
@@ -146,7 +147,7 @@ def closed_before_created(raw: Moments, stages: Sequence[str], records: pd.Index
     entered = raw.days[:, 0]
     found = Findings()
     for name, closed in ((stages[-1], raw.entered[:, -1]), ("lost", raw.lost)):
-        day = closed.astype("datetime64[D]")
+        day = days_of(closed)
         rows = np.flatnonzero(day < entered)
         example = f"{_first(records, rows)}: {day[rows[0]]}, {stages[0]} {entered[rows[0]]}" if len(rows) else ""
         found += counted(name, f"closed before created: a day before that of {stages[0]}", len(rows), example)
@@ -156,7 +157,7 @@ def closed_before_created(raw: Moments, stages: Sequence[str], records: pd.Index
 def zombies(moments: Moments, as_of: date) -> Findings:
     """Open records older than any that ever closed, the longest time rounded up to whole tens of days."""
     created = np.fmin.reduce(moments.days, axis=1)
-    closed = np.fmin(moments.days[:, -1], moments.lost.astype("datetime64[D]"))
+    closed = np.fmin(moments.days[:, -1], days_of(moments.lost))
     days = (closed - created)[~np.isnat(closed)].astype(int)
     is_open = np.isnat(closed) & ~np.isnat(created)
     if len(days) < FEW or not is_open.any():
@@ -170,7 +171,7 @@ def zombies(moments: Moments, as_of: date) -> Findings:
 
 def losses_on_the_last_day(lost: np.ndarray) -> Findings:
     """Many more losses on the last day than on any other: the day of the export, not of the losses."""
-    ends = lost[~np.isnat(lost)].astype("datetime64[D]").astype(int)
+    ends = days_of(lost[~np.isnat(lost)]).astype(int)
     every = np.bincount(ends - ends.min(initial=0)) if len(ends) else np.zeros(0, dtype=int)
     days, counts = (np.flatnonzero(every) + ends.min(initial=0)).astype("datetime64[D]"), every[every > 0]
     usual = int(counts[:-1].max(initial=0))

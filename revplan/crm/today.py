@@ -16,6 +16,7 @@ from itertools import pairwise
 import numpy as np
 
 from revplan.crm.events import LOST, Events
+from revplan.ground.calendar import days_of
 from revplan.ground.formats import show
 
 DAY = np.timedelta64(1, "D")
@@ -54,7 +55,7 @@ class Times:
 
     def by_day(self) -> Times:
         """The same by day, the first one first."""
-        days = self.at.astype("datetime64[D]", copy=False).astype(np.int64)
+        days = days_of(self.at).astype(np.int64)
         first = days.min(initial=np.iinfo(np.int64).max)
         counts = np.bincount(days - first, self.count)
         there = np.flatnonzero(counts)
@@ -167,7 +168,7 @@ def holes(arrived: np.ndarray, count: np.ndarray) -> Iterator[str]:
 
     At each moment of `arrived` came as many records as `count` says.
     """
-    days = np.unique(arrived.astype("datetime64[D]", copy=False))
+    days = np.unique(days_of(arrived))
     gaps = np.diff(days).astype(int)
     if len(days) < FEWEST_DAYS or gaps.max() < LONG_HOLE:
         return
@@ -211,7 +212,7 @@ def a_year_off(
     entered: np.ndarray, names: Sequence[str], records: Sequence[object], count: np.ndarray
 ) -> Iterator[str]:
     """Days that would be usual a year earlier or later: a slip in the year. `entered` as for `silent_stages`."""
-    days = entered.astype("datetime64[D]", copy=False)
+    days = days_of(entered)
     dated = ~np.isnat(days)
     for number, (before, after) in enumerate(itertools.pairwise(names)):
         both = np.flatnonzero(dated[:, number] & dated[:, number + 1])

@@ -1,4 +1,4 @@
-"""Months and quarters of the fiscal year, and where in its month a day lies."""
+"""Days of moments, months and quarters of the fiscal year, and where in its month a day lies."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from datetime import date
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 
 from revplan.ground.errors import PlanError, shown
@@ -13,6 +14,7 @@ from revplan.ground.errors import PlanError, shown
 MONTHS_PER_YEAR = 12
 MONTHS_PER_QUARTER = 3
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+A_DAY = 86_400_000_000  # microseconds
 MONTH_DAYS = 30.4375  # 365.25 / 12: the length of the average month
 
 Names = Literal["start", "end"]
@@ -20,6 +22,19 @@ Names = Literal["start", "end"]
 _PERIOD = re.compile(
     r"(?P<rest>rest of )?(?P<year>[0-9]{4})(?:-Q(?P<quarter>[1-4])| to Q(?P<until>[1-4]))?(?P<running> to date)?"
 )
+
+
+def days_of(moments: np.ndarray) -> np.ndarray:
+    """The days on which moments lie, as numpy's own cast tells them in ten times the time.
+
+    >>> days_of(np.array(["1969-12-31T23:59", "NaT"], "M8[us]"))
+    array(['1969-12-31',        'NaT'], dtype='datetime64[D]')
+    """
+    if moments.dtype != np.dtype("M8[us]"):
+        return moments.astype("M8[D]", copy=False)
+    days = (moments.view(np.int64) // A_DAY).view("M8[D]")
+    days[np.isnat(moments)] = np.datetime64("NaT")
+    return days
 
 
 def day_written(as_of: date | str | None) -> date | None:

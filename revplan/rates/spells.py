@@ -20,6 +20,7 @@ import pandas as pd
 from revplan.crm.counted import Counted
 from revplan.crm.mapping import EVERY
 from revplan.crm.records import History, closed_undated
+from revplan.ground.calendar import days_of
 from revplan.ground.clock import Clock
 from revplan.ground.cohorts import in_order
 from revplan.ground.tables import conform
@@ -152,7 +153,7 @@ def _counted_spells(history: History | Counted) -> Spells:
 
 
 def _days(moments: pd.Series | np.ndarray) -> np.ndarray:
-    days = np.asarray(moments).astype("datetime64[D]", copy=False)
+    days = days_of(np.asarray(moments))
     numbers = days.astype(np.int64)
     numbers[np.isnat(days)] = NEVER
     return numbers

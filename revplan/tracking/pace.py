@@ -19,7 +19,7 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 
-from revplan.ground.calendar import MONTHS_PER_QUARTER
+from revplan.ground.calendar import MONTHS_PER_QUARTER, days_of
 from revplan.ground.tables import conform, empty
 from revplan.ground.workdays import Workdays
 from revplan.tracking.periods import DayRun
@@ -146,7 +146,7 @@ def entries_by_day(
     rows = [[place.get((str(a), str(b)), len(cells)) for b in sources] for a in segments]
     cell_of = np.array(rows, dtype=np.int32).reshape(len(segments), len(sources))
     stage_of = np.array([stages.index(name) if name in stages else -1 for name in names], dtype=np.int32)
-    day = stage_history["entered_on"].to_numpy().astype("datetime64[D]").view(np.int64)
+    day = days_of(stage_history["entered_on"].to_numpy()).view(np.int64)
     day = (day - np.datetime64(days.first, "D").astype(np.int64)).astype(np.int32)
     shape = (len(cells) + 1, len(stages), len(days))
     inside = (stage_of[stage] >= 0) & (day >= 0) & (day < len(days))

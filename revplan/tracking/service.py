@@ -17,6 +17,7 @@ from scipy.special import betaincinv
 
 from revplan.crm.cells import UNKNOWN
 from revplan.crm.records import Export, History
+from revplan.ground.calendar import days_of
 from revplan.ground.formats import counted
 from revplan.ground.tables import conform, empty, from_rows
 from revplan.ground.worktime import WorkingHours, in_utc
@@ -415,7 +416,7 @@ def timeless(export: Export) -> str:
     given = [export.raw.events.at, export.details.columns.get("assigned", NOTHING)]
     sides = [np.concatenate(given), NOTHING if export.touches is None else export.touches.at]
     recorded = [each[~np.isnat(each)] for each in sides]
-    if all((each.astype("datetime64[D]") != each).any() for each in recorded if len(each)):
+    if all((days_of(each) != each).any() for each in recorded if len(each)):
         return ""
     return (
         "Moments of the records have no time of day: a day counts from its start, and hours within a day are not told."

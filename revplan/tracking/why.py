@@ -28,6 +28,7 @@ from revplan.crm.cells import UNKNOWN
 from revplan.crm.records import History
 from revplan.funnel.funnel import YEAR
 from revplan.funnel.year import PlannedYear
+from revplan.ground.calendar import days_of
 from revplan.ground.formats import largest_remainder, round_half_up, show
 from revplan.ground.tables import conform, empty, from_rows
 from revplan.tracking.periods import DayRun
@@ -273,7 +274,7 @@ def weekly(moments: pd.Series, before: DayRun, after: DayRun) -> tuple[np.ndarra
     counts, later = [], []
     for number, each in enumerate((before, after)):
         size = len(each) // WEEK
-        days = (np.datetime64(each.last) - moments.to_numpy().astype("datetime64[D]")).astype(int)
+        days = (np.datetime64(each.last) - days_of(moments.to_numpy())).astype(int)
         place = days[(days >= 0) & (days < size * WEEK)] // WEEK
         counts.append(np.bincount(place, minlength=size).astype(float))
         later.append(np.full(size, bool(number)))
