@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from jupyter_client.connect import LocalPortCache
@@ -387,19 +388,21 @@ def test_a_folder_in_which_no_socket_can_be_is_gone_round_by_ports(
 @pytest.mark.skipif(sys.platform == "win32", reason="no sockets are files there")
 def test_a_report_killed_leaves_no_socket_behind_the_next(tmp_path: Path) -> None:
     plan = workspace(tmp_path, "import time\ntime.sleep(60)")
-    scratch = tmp_path / "s"
-    scratch.mkdir()
     asked = "from revplan.run.render import Request, render; import sys; from pathlib import Path\n"
     asked += "plan = Path(sys.argv[1])\nrender(Request(name='demo', plan_path=plan), plan.parent / 'out', None)"
-    run = subprocess.Popen([sys.executable, "-c", asked, str(plan)], env={**os.environ, "TMPDIR": str(scratch)})
-    end = time.monotonic() + 30
-    while not any(path.is_socket() for path in scratch.rglob("*")):
-        assert time.monotonic() < end, run.poll()
-        time.sleep(0.05)
-    run.kill()
-    run.wait()
-    sweep(scratch, "revplan-")
-    assert not any(path.is_socket() for path in scratch.rglob("*"))
+    with TemporaryDirectory(prefix="s") as folder:  # a path short enough for a socket, as those of tests need not be
+        scratch = Path(folder)
+        run = subprocess.Popen([sys.executable, "-c", asked, str(plan)], env={**os.environ, "TMPDIR": folder})
+        try:
+            end = time.monotonic() + 60
+            while not any(path.is_socket() for path in scratch.rglob("*")):
+                assert time.monotonic() < end, run.poll()
+                time.sleep(0.05)
+        finally:
+            run.kill()
+            run.wait()
+        sweep(scratch, "revplan-")
+        assert not any(path.is_socket() for path in scratch.rglob("*"))
 
 
 def test_the_kernel_is_this_interpreter_without_the_users_profile(tmp_path: Path, monkeypatch: object) -> None:
