@@ -379,7 +379,7 @@ def test_a_folder_in_which_no_socket_can_be_is_gone_round_by_ports(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = workspace(tmp_path, 'text("It ran")')
-    nowhere = lambda *_: {"transport": "ipc", "ip": str(tmp_path / "no" / "such")}  # noqa: E731
+    nowhere = lambda *_: {"transport": "ipc", "ip": "/no/such/folder"}  # noqa: E731
     monkeypatch.setattr("revplan.run.running.through_files", nowhere)
     (page,) = render("demo", plan, tmp_path / "out")
     assert "It ran" in page.read_text(encoding="utf-8")
