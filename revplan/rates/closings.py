@@ -289,7 +289,7 @@ def _by_age_and_date(entered: StageEntries, window: int) -> tuple[np.ndarray, np
 def _likely(converted: np.ndarray, days: np.ndarray) -> np.ndarray:
     """Log likelihood of each of `SLOWINGS`, whatever the level of each 30 days."""
     by_band = converted.sum(axis=0)
-    if by_band.sum() < FEWEST:
+    if by_band.sum() < FEWEST or np.count_nonzero(by_band) < 2:  # where all take alike long, nothing is stretched
         return np.zeros(len(SLOWINGS))
     days = np.maximum(days, converted)
     ago = (np.arange(len(days)) + 0.5)[:, None] * BLOCK / YEAR_DAYS

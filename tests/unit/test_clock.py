@@ -17,7 +17,7 @@ from revplan.ground.clock import Ahead, Clock, days_left
 from revplan.ground.lag import Lag
 from revplan.plan.model import Plan
 from revplan.plan.parts import Scenario
-from revplan.rates.closings import _by_age_and_date, clock_of, closing, closing_notes
+from revplan.rates.closings import SLOWINGS, _by_age_and_date, _likely, clock_of, closing, closing_notes
 from revplan.rates.estimates import estimate_transitions, step_levels
 from revplan.rates.forecast import forecast_wins
 from revplan.rates.hazards import BANDS
@@ -330,3 +330,10 @@ def test_days_open_are_counted_by_age_and_date_as_by_hand() -> None:
                 by_hand[1][where] += count[number] * (old == delay[number])
     assert days == pytest.approx(by_hand[0])
     assert converted == pytest.approx(by_hand[1])
+
+
+def test_deals_that_all_take_alike_long_tell_nothing_of_a_slowing() -> None:
+    converted, days = np.zeros((20, len(BANDS))), np.full((20, len(BANDS)), 500.0)
+    converted[:, 3] = 10.0
+    with np.errstate(all="raise"):
+        assert _likely(converted, days) == pytest.approx(np.zeros(len(SLOWINGS)))
