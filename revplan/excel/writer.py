@@ -114,7 +114,7 @@ class BookWriter:
         return self.book.add_format(LOOKS["changed"])
 
     @cached_property
-    def bad(self) -> Any:
+    def worse(self) -> Any:
         """The look of a number to the bad."""
         return self.book.add_format(LOOKS["worse"])
 
@@ -191,7 +191,7 @@ class Sheet:
 
     def worse(self, first: tuple[int, int], last: tuple[int, int], side: str, limit: float = 0.0) -> None:
         """Colours the cells that lie to the bad `side` of a limit, and others after a change."""
-        color = {"type": "cell", "criteria": side, "value": limit, "format": self.writer.bad}
+        color = {"type": "cell", "criteria": side, "value": limit, "format": self.writer.worse}
         self.paper.conditional_format(*first, *last, color)
 
     def month(self, row: int, col: int, month: pd.Period, look: str = "number head") -> None:

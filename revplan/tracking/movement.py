@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from revplan.crm.files import LONG, SHORT
 from revplan.crm.mapping import EVERY, file_of
 from revplan.crm.records import Export, read_export
 from revplan.crm.today import last_day
@@ -466,9 +467,6 @@ def _respelled(earlier: Export, export: Export) -> dict[str, str]:
         of = dict(zip(new, new.index, strict=True))
         found |= {str(name): str(of[key]) for name, key in old.items() if key in of and name not in found}
     return found
-
-
-SHORT, LONG = 15, 18  # characters of an id of Salesforce
 
 
 def _short_form(record: str) -> str:
