@@ -114,7 +114,9 @@ LOOK = "look at this: "
 
 def _of_year(made: Callable[[PlannedYear], pd.DataFrame]) -> cached_property[pd.DataFrame]:
     """The table of a book that is called as its attribute, made of its year when it is first asked for."""
-    return cached_property(lambda book: made(book.year))
+    found = cached_property(lambda book: made(book.year))
+    found.__doc__ = made.__doc__
+    return found
 
 
 @dataclass(frozen=True, eq=False, repr=False)
